@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from firstlight.callback import Callback, Role
     from firstlight.checkpoints.format import Checkpoint
     from firstlight.data import augment, tokenizers, transforms
+    from firstlight.data.sampling import WeightedDataset
     from firstlight.data.splits import ArrayDataset, DataLoader, DataSplits
     from firstlight.hookspecs import hookimpl
     from firstlight.module import Module, StepOutput
@@ -41,6 +42,7 @@ PLACES = {
     "Role": "callback",
     "StepOutput": "module",
     "Trainer": "trainer",
+    "WeightedDataset": "data.sampling",
     "hookimpl": "hookspecs",
     "load": "tools.loading",
     "load_data": "tools.loading",
@@ -76,6 +78,7 @@ __all__ = [
     "Role",
     "StepOutput",
     "Trainer",
+    "WeightedDataset",
     "hookimpl",
     "load",
     "load_data",

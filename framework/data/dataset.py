@@ -8,6 +8,7 @@ import numpy as np
 from firstlight.data.lazy import LazyArray
 from firstlight.data.transforms import Transform
 from firstlight.support.array import Array
+from firstlight.support.batches import leaves
 
 
 class ArrayDataset:
@@ -200,13 +201,18 @@ def with_transform(data: Any, transform: Transform | None, name: str = "data") -
 def as_dataset(data: Any, name: str = "data", transform: Transform | None = None) -> Any:
     """Turn an array or a tuple of arrays into an `ArrayDataset`; data sets pass unchanged.
 
-    If a ``transform`` is given, it is applied to the samples.
+    Dicts of arrays, and tuples with dicts or tuples of arrays, become a `NestedDataset`. If a
+    ``transform`` is given, it is applied to the samples.
 
     Raises
     ------
     TypeError
         Something else, such as a list: wrap it in ``np.array`` or make a tuple ``(x, y)``.
     """
+    if is_nested(data):
+        from firstlight.data.nested import NestedDataset  # here, as it is made of this module
+
+        return with_transform(NestedDataset(data, name=name), transform, name)
     if isinstance(data, tuple):
         return ArrayDataset(*data, name=name, transform=transform)
     if hasattr(data, "__array__"):  # NumPy's, a pandas table, a PyTorch tensor
@@ -218,6 +224,20 @@ def as_dataset(data: Any, name: str = "data", transform: Transform | None = None
         f"{name}: expected an array, a tuple (x, y) of arrays, or a data set with len() and "
         f"indexing by arrays, got {type(data).__name__}{_advice(data)}"
     )
+
+
+def is_nested(data: Any) -> bool:
+    """Return whether data are a dict of arrays, or a tuple with dicts or tuples of arrays.
+
+    A dict of x and y alone is not: batches are tuples ``(x, y)``.
+    """
+    parts = data if isinstance(data, tuple) else ()
+    if isinstance(data, dict):
+        if not data or data.keys() <= {"x", "y"}:
+            return False
+    elif not any(isinstance(part, (dict, tuple)) for part in parts):
+        return False
+    return all(hasattr(array, "__array__") for array in leaves(data))
 
 
 def _advice(data):

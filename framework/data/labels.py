@@ -32,6 +32,8 @@ def check_labels(data: Any, classes: Sequence[str] | None, name: str, split: str
     if len(arrays) < 2:
         return
     y = arrays[1]
+    if not hasattr(y, "dtype"):
+        return  # several targets
     if y.dtype.kind in "biu" and y.ndim == 2 and (y.shape[1] == 1 or is_one_hot(y)):
         labels = "y[:, 0]" if y.shape[1] == 1 else "y.argmax(axis=1)"
         raise ValueError(
@@ -63,7 +65,10 @@ def counted_classes(splits: Sequence[Any]) -> list[str] | None:
         The training data first.
     """
     targets = [getattr(data, "arrays", (0,))[1:2] for data in splits]
-    if not all(y and y[0].ndim == 1 and y[0].dtype.kind in "biu" for y in targets):
+    if not all(
+        y and hasattr(y[0], "dtype") and y[0].ndim == 1 and y[0].dtype.kind in "biu"
+        for y in targets
+    ):
         return None
     count = max(int(y.max()) for (y,) in targets) + 1
     few = count <= max(FEW, len(targets[0][0]) // 2) and min(int(y.min()) for (y,) in targets) >= 0

@@ -265,7 +265,7 @@ def with_preprocessing(data: Any, kept: Preprocessing | None) -> Any:
     """
     if isinstance(data, dict):
         return {name: with_preprocessing(one, kept) for name, one in data.items()}
-    if kept is None or not isinstance(data, DataSplits):
+    if kept is None or not isinstance(data, DataSplits) or data.is_nested:
         return data
     own = Preprocessing.of(data)
     if own.encoding is not None and own.encoding != kept.encoding:

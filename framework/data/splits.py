@@ -21,6 +21,7 @@ from firstlight.data.loader import DataLoader
 from firstlight.data.named_loaders import NamedLoaders, by_name
 from firstlight.data.transforms import Transform
 from firstlight.support.arguments import parse_count
+from firstlight.support.batches import describe_batch, inputs_of, mapped
 from firstlight.support.html import table
 
 if TYPE_CHECKING:
@@ -37,12 +38,13 @@ class DataSplits:
 
     Attributes
     ----------
-    train, val, test : data set, array, tuple of arrays, or None
-        Arrays become an `ArrayDataset`.
+    train, val, test : data set, array, tuple or dict of arrays, or None
+        Arrays become an `ArrayDataset`; with several inputs or targets, in dicts or tuples, a
+        `firstlight.data.nested.NestedDataset`.
     name : str
     input_shape : tuple of int, optional
         Shape of one transformed sample, e.g. (28, 28, 1); by default read from the first training
-        sample.
+        sample. Of several inputs, a dict or tuple of shapes.
     classes : list of str or None
         Names of the classes; None for regression and for text.
     batch_size : int, optional
@@ -85,7 +87,7 @@ class DataSplits:
     val: Any = None
     test: Any = None
     name: str = "data"
-    input_shape: tuple[int, ...] | None = None
+    input_shape: Any = None
     classes: list[str] | None = None
     batch_size: int | None = None
     transform: Transform | None = None
@@ -112,8 +114,7 @@ class DataSplits:
         if self.transform is None and self.augment is None and self.tokenizer is None:
             _warn_of_bytes(self.train, self.name)
         if self.input_shape is None:
-            x = self.train[np.arange(1)][0]  # (1, ...)
-            self.input_shape = x.shape[1:]
+            self.input_shape = _input_shapes(self.train)
         size = parse_count(f"{self.name}: batch_size", self.batch_size, optional=True)
         self.batch_size = size or min(BATCH_SIZE, len(self.train))
 
@@ -149,7 +150,8 @@ class DataSplits:
     def _repr_html_(self) -> str:
         rows = [("split", "x", "y", "samples", "batches")]
         for split, data in self.parts.items():
-            arrays = [f"{array.dtype} {array.shape[1:]}" for array in data[np.arange(1)]]
+            batch = data[np.arange(1)]
+            arrays = [describe_sample(part) for part in _parts_of(batch)]
             rows.append((split, *[*arrays, ""][:2], f"{len(data):,}", len(self.loader(split))))
         return table(rows, left=3, below=[f"{self.name}, {self.describe_target()}"])
 
@@ -159,10 +161,19 @@ class DataSplits:
         return {s: data for s in SPLITS if (data := getattr(self, s)) is not None}
 
     @property
+    def is_nested(self) -> bool:
+        """Whether there are several inputs, or all arrays are in a dict."""
+        return isinstance(self.train[np.arange(1)], dict) or not all(
+            isinstance(size, int) for size in self.input_shape
+        )
+
+    @property
     def kind(self) -> str:
         """The kind of target: "regression", "10 classes" or "65 tokens"."""
         if self.tokenizer is not None:
             return f"{self.tokenizer.vocab_size} tokens"
+        if self.classes is None and isinstance(self.train[np.arange(1)], dict):
+            return "a dict a batch"
         return "regression" if self.classes is None else f"{len(self.classes)} classes"
 
     def describe_target(self) -> str:
@@ -177,8 +188,12 @@ class DataSplits:
         column = self.info.get("target")
         head = f"target {column}" if isinstance(column, str) else "target"
         sample = self.train[np.arange(1)]
+        if isinstance(sample, dict):
+            return f"samples: {describe_sample(sample)}"
         if self.tokenizer is None and len(sample) < 2:
             return "target: none, inputs only"
+        if self.tokenizer is None and self.classes is None and not hasattr(sample[1], "shape"):
+            return f"targets: {describe_sample(sample[1])}"
         if self.tokenizer is None and self.classes is None:
             values = prod(sample[1].shape[1:])
             return f"{head}: {self.kind}, {values} value{'s' * (values > 1)} a sample"
@@ -197,13 +212,27 @@ class DataSplits:
         return [f"inputs: {count} as {self.input_shape[-1]} features{filled}"]
 
     def _check_shape(self, data, split):
-        here, first = (part[np.arange(1)][0].shape[1:] for part in (data, self.train))
+        here, first = (_input_shapes(part) for part in (data, self.train))
         if here != first:
             raise ValueError(
                 f"{self.name}: expected samples of shape {first} in {split}, as in training, got "
                 f"{here}"
             )
         check_alike(self.train, data, f"{self.name}: {split}")
+
+
+def describe_sample(batch: Any) -> str:
+    """Describe arrays of a batch of one: dtypes and shapes of one sample."""
+    return describe_batch(mapped(lambda array: array[0], batch))
+
+
+def _parts_of(batch):
+    return batch if isinstance(batch, tuple) else (batch,)
+
+
+def _input_shapes(data):
+    """Return the shape of one sample's inputs, of several in their structure."""
+    return mapped(lambda array: array.shape[1:], inputs_of(data[np.arange(1)]))
 
 
 def listed(names: list[str]) -> str:
@@ -236,6 +265,8 @@ def train_and_val_loaders(data: Any, val_data: Any = None) -> tuple[Any, Any]:
         precedence over the validation data of the splits, and may be a dict of such by name.
     """
     train = as_loader(data, "train")
+    if isinstance(data, dict) and isinstance(val_data, dict) and data.keys() == val_data.keys():
+        val_data = as_dataset(val_data, "val data")  # no sets by name
     if val_data is not None:
         val = as_loader(val_data, "val")
         if isinstance(val, NamedLoaders):  # each with its own position

@@ -79,6 +79,11 @@ def sample_count(batch: Any) -> int:
     return len(batch)
 
 
+def inputs_of(batch: Any) -> Any:
+    """Return the inputs x of a batch ``(x, y)``; a dict is returned as a whole."""
+    return batch[0] if isinstance(batch, tuple) else batch
+
+
 def describe_batch(batch: Any) -> str:
     """Describe a batch, e.g. ``(float32 (32, 64), int64 (32,))``."""
     if isinstance(batch, (tuple, list)):

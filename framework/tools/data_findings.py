@@ -12,7 +12,7 @@ import numpy as np
 from firstlight.data.splits import DataSplits
 from firstlight.support.array import Array
 
-SAMPLES = 20_000  # of data that are not in memory, those that are read
+SAMPLES = 5_000  # of data that are not in memory, those that are read
 COLUMNS = 60  # of arrays without names, the most that are described one by one
 FAR = 3.0  # interquartile ranges beyond a quartile: Tukey's "far out"
 RARE = 10  # training samples below which a class is named
@@ -24,6 +24,8 @@ def column_rows(splits: DataSplits) -> list[tuple[str, ...]]:
 
     Images and sequences, and arrays of more than `COLUMNS` features, get one line a channel.
     """
+    if splits.is_nested:
+        return []
     x = _arrays(splits.train)[0]
     entries = splits.info.get("encoding")
     if entries is not None:
@@ -44,6 +46,8 @@ def findings(splits: DataSplits) -> list[str]:
     """Return sentences about what may be wrong with data, the worst first; none if nothing is."""
     if splits.tokenizer is not None:
         return ["not examined: blocks of a text are drawn at any place of it"]
+    if splits.is_nested:
+        return ["not examined: samples with several inputs"]
     read = {split: _arrays(data) for split, data in splits.parts.items()}
     lines = [*_repeated(read)]
     x, *others = read["train"]
@@ -61,8 +65,11 @@ def findings(splits: DataSplits) -> list[str]:
 
 def _arrays(data):
     """Return the arrays of a data set as they are kept, or its first samples."""
-    arrays = getattr(data, "arrays", None)
-    return data[np.arange(min(SAMPLES, len(data)))] if arrays is None else arrays
+    arrays = getattr(data, "arrays", ())
+    if arrays and all(isinstance(array, np.ndarray) for array in arrays):
+        return arrays
+    first = np.arange(min(SAMPLES, len(data)))
+    return tuple(array[first] for array in arrays) or data[first]
 
 
 # --- columns --------------------------------------------------------------------------------------

@@ -31,6 +31,8 @@ def picture(splits: DataSplits) -> Figure:
         The samples are no images, rows of a table or windows.
     """
     shape = splits.input_shape
+    if splits.is_nested:
+        raise UsageError(f"--output: {splits.name} has several inputs, which are not drawn")
     if len(shape) == 1 and splits.tokenizer is None and hasattr(splits.train, "arrays"):
         return columns(splits)
     if len(shape) == 2 and "window" in splits.info:

@@ -76,7 +76,7 @@ class TrainingData:
             val_loader,
             tokenizer=getattr(data, "tokenizer", None),
             classes=getattr(data, "classes", None),
-            preprocessing=Preprocessing.of(splits) if splits else None,
+            preprocessing=Preprocessing.of(splits) if splits and not splits.is_nested else None,
             lines=(splits.describe_target(), *splits.describe_encoding()) if splits else (),
         )
 

@@ -24,6 +24,9 @@ def arguments_from_data(splits: DataSplits) -> dict[str, Any]:
 
     For a regression the outputs are the width of y, otherwise the classes. Text has tokens.
     """
+    if splits.is_nested:  # a model of several inputs knows their shapes
+        count = len(splits.classes or ())
+        return {"out_features": count, "num_classes": count} if count else {}
     shape = tuple(int(n) for n in splits.input_shape)
     if splits.tokenizer is not None:
         vocab_size = splits.tokenizer.vocab_size

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 
-from firstlight.data.splits import SPLITS, DataSplits
+from firstlight.data.splits import SPLITS, DataSplits, describe_sample
 from firstlight.tools.cli import text
 from firstlight.tools.cli.arguments import Arguments
 from firstlight.tools.cli.command import Args, Command, Options, file_name, option
@@ -74,7 +74,7 @@ class Data(Command):
 
 def show(splits: DataSplits) -> None:
     """Print sizes, shapes, ranges, classes and how often each occurs."""
-    tell(f"{splits.name}: input shape {tuple(splits.input_shape)}, batches of {splits.batch_size}")
+    tell(f"{splits.name}: input shape {splits.input_shape}, batches of {splits.batch_size}")
     rows, counts = [("split", "samples", "x", "y")], {}
     for name in SPLITS:
         data = getattr(splits, name)
@@ -82,7 +82,8 @@ def show(splits: DataSplits) -> None:
             continue
         arrays = getattr(data, "arrays", ())  # as they are kept, before they are scaled
         sample = arrays or data[np.arange(1)]
-        shapes = [f"{array.dtype} {array.shape[1:]}" for array in sample[:2]]
+        sample = sample[:2] if isinstance(sample, tuple) else (sample,)
+        shapes = [describe_sample(part) for part in sample]
         rows.append((name, f"{len(data):,}", *shapes, *[""] * (2 - len(shapes))))
         if splits.classes is not None and len(arrays) > 1 and arrays[1].ndim == 1:
             counts[name] = Counter(arrays[1].tolist())

@@ -60,8 +60,9 @@ def describe(
     """
     if isinstance(predicted, tuple):
         predicted = {f"prediction_{index}": part for index, part in enumerate(predicted)}
-    targets = data[np.arange(sample_count(predicted))][1:2]
-    columns = dict(zip(("target",), targets, strict=False))
+    batch = data[np.arange(sample_count(predicted))]
+    targets = batch[1:2] if isinstance(batch, tuple) else ()
+    columns = dict(zip(("target",), (y for y in targets if hasattr(y, "reshape")), strict=False))
     if isinstance(predicted, dict):
         return columns | predicted
     if classes is None or predicted.ndim != 2 or predicted.shape[1] != len(classes):
