@@ -188,6 +188,7 @@ GERMAN: dict[str, str] = {
     "There are no pictures of predictions: they are not finite.": (
         "Es gibt keine Bilder von Vorhersagen: Sie sind nicht endlich."
     ),
+    "its forward does not take the data": "sein forward nimmt die Daten nicht",
     "There are no pictures of the model and its data: {why}": (
         "Es fehlen Bilder des Modells und seiner Daten: {why}"
     ),

@@ -8,7 +8,7 @@ import numpy as np
 
 from firstlight.runs.history import History
 from firstlight.tools.figures.canvas import entitle, panels, tidy
-from firstlight.tools.figures.style import BLUE, GRAY, GREEN, VERMILION
+from firstlight.tools.figures.style import BLUE, CURVES, GRAY, GREEN, VERMILION
 from firstlight.tools.language import say
 
 if TYPE_CHECKING:
@@ -60,10 +60,15 @@ def curves(
     """
     history = history if isinstance(history, History) else History(history)
     metrics = metrics_of(history)
-    others = [name for name in ("lr", "grad_norm") if name in history]
+    rates = [name for name in history if name.startswith("lr/") and "." not in name]
+    others = {"lr": rates or ["lr"], "grad_norm": ["grad_norm"]}  # rates: of several optimizers
     drawings = [
         *(partial(_draw_metric, history=history, name=name) for name in metrics),
-        *(partial(_draw_other, history=history, name=name) for name in others),
+        *(
+            partial(_draw_other, history=history, name=name, curves=names)
+            for name, names in others.items()
+            if names[0] in history
+        ),
         *([partial(_draw_time, shares=shares)] if shares else []),
     ]
     if not drawings:
@@ -156,12 +161,17 @@ def _draw_metric(axes, history, name):
         axes.legend(loc="best", fontsize=8, frameon=False)
 
 
-def _draw_other(axes, history, name):
-    x, y = along_epochs(history, name)
-    axes.plot(x, y, color=GRAY, linewidth=1.2)
-    if len(y) > 1 and min(y) == max(y) > 0:  # else its rounding errors would be enlarged
-        axes.set_ylim(0, 2 * y[0])
+def _draw_other(axes, history, name, curves):
+    several = len(curves) > 1
+    for curve, colour in zip(curves, CURVES if several else (GRAY,), strict=False):
+        x, y = along_epochs(history, curve)
+        axes.plot(x, y, color=colour, linewidth=1.2, label=curve.partition("/")[2])
+        if len(y) > 1 and min(y) == max(y) > 0 and not several:
+            axes.set_ylim(0, 2 * y[0])  # else its rounding errors would be enlarged
     _frame(axes, WORDS[name], logarithmic=name == "grad_norm" and _spans_decades(axes))
+    if several:
+        axes.set_ylim(bottom=0)
+        axes.legend(loc="best", fontsize=8, frameon=False)
 
 
 def _draw_time(axes, shares):

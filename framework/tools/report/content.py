@@ -16,6 +16,7 @@ from firstlight.runs import RunFolder
 from firstlight.runs.baseline_results import NETWORK
 from firstlight.runs.experiments import same_experiment
 from firstlight.runs.query import flat
+from firstlight.support.batches import leaves, mapped
 from firstlight.support.summary import Summary
 from firstlight.tools import figures
 from firstlight.tools._amounts import bracketed
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 SAMPLES = 24  # images of the data
 HISTOGRAMS = 16  # parameters in the histograms, at most
+MISSING = "There are no pictures of the model and its data: {why}"
 WRITTEN = 1500  # characters of a language model's text
 
 Rebuilt = tuple[Module, DataSplits, Trainer, "str | PathLike[str] | None"]
@@ -139,8 +141,7 @@ def gather(
             error = run.summary.get("error", "")
             content.problem = say(run.status) + (f": {error}" if error else "")
         if missing:
-            said = say("There are no pictures of the model and its data: {why}")
-            content.missing = said.format(why=say(missing))
+            content.missing = say(MISSING).format(why=say(missing))
         if metrics_of(run.history) and run.place["epoch"] > 1:  # not a point
             shares = run.summary.get("time_shares")
             curves = partial(figures.curves, run.history, shares=shares, columns=3, size=(3.2, 2.4))
@@ -270,20 +271,25 @@ def _add_model(content, model, splits, trainer, checkpoint, split):
     """Add the model's summary and the figures that need its predictions."""
     split = next(s for s in (split, "val", "train") if getattr(splits, s) is not None)
     data, loader = getattr(splits, split), splits.loader(split, training=False)
-    x = next(iter(loader))[0][:SAMPLES]
-    if x.ndim == 4 and x.shape[3] in (1, 3):
+    x = mapped(lambda array: array[:SAMPLES], next(iter(loader))[0])
+    if getattr(x, "ndim", 0) == 4 and x.shape[3] in (1, 3):
         titles = None
         if splits.classes is not None:
             titles = [str(splits.classes[k]) for k in data[np.arange(len(x))][1]]
         content.figures.add(lambda: {"sample": figures.image_grid(x, titles, columns=12)})
-    if splits.tokenizer is None:
-        scores = trainer.predict(model, loader, checkpoint=checkpoint)
-        if np.isfinite(scores).all():
-            content.figures.add(lambda: dict(_prediction_figures(model, data, splits, scores)))
-        else:
-            content.missing = say("There are no pictures of predictions: they are not finite.")
-    content.summary = model.summary(x[:1])
-    content.figures.add(lambda: _network(model, x[:1]))
+    try:
+        content.summary = model.summary(mapped(lambda array: array[:1], x))
+    except Exception:  # a GAN's forward, for example, takes noise and not the data
+        content.missing = say(MISSING).format(why=say("its forward does not take the data"))
+    else:
+        if splits.tokenizer is None:
+            scores = trainer.predict(model, loader, checkpoint=checkpoint)
+            if not all(np.isfinite(part).all() for part in leaves(scores)):
+                content.missing = say("There are no pictures of predictions: they are not finite.")
+            elif isinstance(scores, np.ndarray):
+                content.figures.add(lambda: dict(_prediction_figures(model, data, splits, scores)))
+        if hasattr(x, "ndim"):  # of one input
+            content.figures.add(lambda: _network(model, x[:1]))
     parameters = {n: p.data for n, p in model.named_parameters() if p.size > 1}
     chosen = dict(list(parameters.items())[:HISTOGRAMS])
     content.figures.add(lambda: {"histograms": figures.histograms(chosen)})

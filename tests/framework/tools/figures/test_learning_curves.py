@@ -36,6 +36,16 @@ def test_each_kind_has_a_panel_with_its_values():
     assert [label.get_text() for label in panels["time"].get_yticklabels()] == ["data", "forward"]
 
 
+def test_learning_rates_of_several_optimizers_share_a_panel():
+    found = [{**one, "lr/d": 0.2, "lr/g": 0.1, "lr/g.0": 0.3} for one in records()]
+    (panel,) = [a for a in curves(found).axes if a.get_title() == "learning rate"]
+    assert {name: points[-1] for name, points in lines(panel).items()} == {
+        "d": [4, 0.2],
+        "g": [4, 0.1],
+    }
+    assert [text.get_text() for text in panel.get_legend().get_texts()] == ["d", "g"]
+
+
 def test_steps_are_fractions_of_epochs():
     x, y = along_epochs(History(records()), "train_loss_step")
     assert x == [0.5, 1.5, 2.5, 3.5]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from two_optimizers import GAN
 
 import firstlight as fl
 from firstlight.tools.report import gather, read_sections, typeset_file, typesetting, write_report
@@ -50,6 +51,12 @@ def test_a_model_that_diverged_has_a_report_without_pictures_of_predictions(runs
     content = gather(runs[0], runs, (model, data, trainer, None))
     write_report(tmp_path / "r.html", content)
     assert "no pictures of predictions" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_a_model_whose_forward_does_not_take_the_data_has_a_report(runs):
+    data = fl.datasets.load("digits")
+    content = gather(runs[0], runs, (GAN(), data, fl.Trainer(runs_dir=None), None))
+    assert content.missing.endswith("its forward does not take the data")
 
 
 def test_fonts_of_the_system_are_used_only_for_letters_that_need_them():
