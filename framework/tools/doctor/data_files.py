@@ -5,7 +5,15 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from firstlight.tools.doctor.finding import Finding, Place, fault, gigabytes, ok, warning
+from firstlight.tools.doctor.finding import (
+    Finding,
+    Place,
+    fault,
+    gigabytes,
+    numpy_works,
+    ok,
+    warning,
+)
 from firstlight.tools.doctor.folders import can_create
 
 CHEAP = 150e6  # bytes whose checksums are computed, in 0.1 to 0.5 s
@@ -14,6 +22,8 @@ DOWNLOAD = "firstlight data download {} verifies the files and replaces damaged 
 
 def examine(place: Place) -> Iterator[Finding]:
     """Examine the files of all data sets that are downloaded."""
+    if not numpy_works():
+        return
     from firstlight import plugins
     from firstlight.data.remote_files import RemoteFiles, cache_folder
 

@@ -1,5 +1,6 @@
 """Finding: one fact about the environment, with its state; used by every group of checks."""
 
+import importlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -82,6 +83,15 @@ class Place:
 def is_set(name: str, environment: Mapping[str, str] = os.environ) -> bool:
     """Return whether an environment variable is set and not 0."""
     return environment.get(name, "0") not in ("", "0")
+
+
+def numpy_works() -> bool:
+    """Return whether NumPy can be imported; if not, the group `numerics` says so."""
+    try:
+        importlib.import_module("numpy")
+    except Exception:
+        return False
+    return True
 
 
 def gigabytes(count: float) -> str:

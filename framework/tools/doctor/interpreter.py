@@ -1,17 +1,21 @@
 """Python itself: version, virtual environment, encodings, environment variables."""
 
 import difflib
+import importlib
 import locale
 import os
 import platform
+import shutil
 import struct
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
 from firstlight.tools.doctor.finding import Finding, Place, fault, ok, warning
 
 TESTED = ((3, 11), (3, 14))  # oldest and newest version
+COMPILED = ("ssl", "ctypes", "zlib", "lzma", "bz2")  # modules over libraries of the system
 PREFIX = "FIRSTLIGHT_"
 VARIABLES = (
     "FIRSTLIGHT_BACKGROUND",
@@ -29,7 +33,9 @@ VARIABLES = (
 def examine(place: Place) -> Iterator[Finding]:
     """Examine Python and its settings."""
     yield _version()
+    yield from _standard_library()
     yield _virtual_environment()
+    yield from _commands()
     yield _encoding_of_files()
     yield from _locale()
     yield from _encoding_of_output()
@@ -56,6 +62,54 @@ def _version():
             "use one of these versions if something fails",
         )
     return ok("Python", told)
+
+
+def _standard_library():
+    """Yield parts that a Python lacks if libraries were missing when it was built."""
+    missing = []
+    for name in COMPILED:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            missing.append(name)
+    if missing:
+        yield fault(
+            "Python",
+            "python-incomplete",
+            f"this Python was built without {', '.join(missing)}",
+            "packages that need them cannot be imported, and nothing can be downloaded without ssl",
+            "install the libraries (Debian: apt install build-essential libssl-dev libffi-dev "
+            "liblzma-dev libbz2-dev zlib1g-dev) and build Python again, or use another one",
+        )
+
+
+def _commands():
+    """Yield a finding if ``python`` or ``pip`` in the shell belong to another Python."""
+    ours = {_folder(sys.executable), _folder(os.path.join(sysconfig.get_path("scripts"), "pip"))}
+    others = {
+        name: path
+        for name in ("python", "pip")
+        if (path := shutil.which(name)) is not None
+        and _folder(path) not in ours
+        and "shims" not in Path(path).parts  # of pyenv: they lead to any Python
+    }
+    if others:
+        activate = (
+            f"activate {sys.prefix}"
+            if sys.prefix != sys.base_prefix
+            else f"put {Path(sys.executable).parent} first in PATH"
+        )
+        yield warning(
+            "commands",
+            "command-other-python",
+            f"{' and '.join(others.values())} belong to another Python than {sys.executable}",
+            "python train.py does not find firstlight, and pip installs where it does not look",
+            f"{activate}, or type {sys.executable} and {sys.executable} -m pip",
+        )
+
+
+def _folder(program):
+    return Path(program).parent.resolve()
 
 
 def _virtual_environment():

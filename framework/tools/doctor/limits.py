@@ -34,10 +34,10 @@ def _cores(place):
     reason, cores = min(limits.items(), key=lambda item: item[1])
     told = f"{cores:g} of {present} cores" if cores < present else f"{present} cores"
     asked = {name: os.environ[name] for name in THREADS if os.environ.get(name)}
-    odd = {name: text for name, text in asked.items() if not text.isdigit() or int(text) == 0}
+    # OpenMP allows a list, for nested teams.
+    first = {name: text.partition(",")[0] for name, text in asked.items()}
+    odd = {n: asked[n] for n, text in first.items() if not text.isdigit() or int(text) == 0}
     for name, text in odd.items():
-        if name == "OMP_NUM_THREADS" and all(part.isdigit() for part in text.split(",")):
-            continue  # OpenMP's form for nested teams
         yield warning(
             "threads",
             "threads-unreadable",
@@ -45,7 +45,7 @@ def _cores(place):
             "it is ignored, and BLAS starts a thread for each core",
             f"export {name}={max(1, int(cores))}",
         )
-    most = {name: int(text) for name, text in asked.items() if name not in odd}
+    most = {name: int(text) for name, text in first.items() if name not in odd}
     above = {name: count for name, count in most.items() if count > max(1, cores)}
     for name, count in above.items():
         yield warning(

@@ -33,6 +33,7 @@ def examine(place: Place) -> Iterator[Finding]:
     yield _blas()
     yield from _switches()
     yield from _numba(numpy.__version__)
+    yield from _matplotlib()
 
 
 def _first_line(error):
@@ -75,6 +76,20 @@ def _switches():
                 "training steps take up to twice as long",
                 f"unset {name}",
             )
+
+
+def _matplotlib():
+    try:
+        importlib.import_module("matplotlib")
+    except Exception as error:
+        backend = os.environ.get("MPLBACKEND")
+        yield fault(
+            "matplotlib",
+            "matplotlib-broken",
+            f"matplotlib cannot be imported: {_first_line(error)}",
+            "curves, figures and reports cannot be drawn",
+            f"unset MPLBACKEND, which is {backend}" if backend else REINSTALL.format("matplotlib"),
+        )
 
 
 def _numba(numpy):

@@ -26,9 +26,9 @@ def examine(place: Place) -> Iterator[Finding]:
     there = installed()
     wrong = list(_requirements(there))
     yield from wrong
-    told = " ".join(one.found for one in wrong)
+    told = {one.found.partition(" ")[0] for one in wrong}
     yield from _leftovers(there)
-    yield from (one for one in _shadowed(there) if one.found.split()[0] not in told)
+    yield from _shadowed({name: found for name, found in there.items() if name not in told})
 
 
 def installed() -> dict[str, list[Installed]]:
@@ -113,18 +113,21 @@ def _shadowed(there):
     def inside(folder):
         return any(folder.resolve().is_relative_to(prefix) for prefix in prefixes)
 
+    hiding = defaultdict(list)
     for name, (first, *others) in sorted(there.items()):
         hidden = [one for one in others if inside(one.folder) and one.version != first.version]
-        if not hidden or inside(first.folder) and first.folder != user:
-            continue
-        cure = "unset PYTHONPATH"
-        if first.folder == user:
-            cure = f"pip uninstall {name} outside the environment, or export PYTHONNOUSERSITE=1"
+        if hidden and (not inside(first.folder) or first.folder == user):
+            told = f"{name} {first.version} hides {hidden[0].version}"
+            hiding[first.folder].append(told)
+    for folder, several in hiding.items():
+        cure = "unset PYTHONPATH, or remove the folder from it"
+        if folder == user:
+            cure = "export PYTHONNOUSERSITE=1, or pip uninstall them outside the environment"
+        more = f" and {len(several) - 3} more" * (len(several) > 3)
         yield warning(
             "packages",
             "package-shadowed",
-            f"{name} {first.version} in {first.folder} hides {hidden[0].version} of the "
-            f"environment",
-            "compiled packages fit one version of each other, and pip shows the hidden one",
+            f"packages in {folder} hide those of the environment: {', '.join(several[:3])}{more}",
+            "compiled packages fit one version of each other, and pip shows the hidden ones",
             cure,
         )

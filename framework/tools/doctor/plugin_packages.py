@@ -3,11 +3,13 @@
 import warnings
 from collections.abc import Iterator
 
-from firstlight.tools.doctor.finding import Finding, Place, ok, warning
+from firstlight.tools.doctor.finding import Finding, Place, numpy_works, ok, warning
 
 
 def examine(place: Place) -> Iterator[Finding]:
     """Examine all installed plugins, which imports them."""
+    if not numpy_works():
+        return
     from firstlight import plugins
 
     with warnings.catch_warnings(record=True) as told:

@@ -86,6 +86,15 @@ def test_settings_of_numba(name, value, kind, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+def test_a_backend_of_matplotlib_that_does_not_exist(monkeypatch):
+    monkeypatch.delenv("FIRSTLIGHT_COMPILED", raising=False)
+    monkeypatch.setenv("MPLBACKEND", "nosuch")
+    found = blamed(examine(groups=["numerics"]))
+    assert set(found) == {"matplotlib-broken"}
+    assert "unset MPLBACKEND" in found["matplotlib-broken"].cure
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not installed("mpi4py"), reason="needs mpi4py")
 @pytest.mark.parametrize(
     ("says", "kind"),

@@ -198,6 +198,10 @@ def slurm(ping, code=0):
     return both(command("scontrol", ping, code), *others)
 
 
+def without(name):
+    return lambda s: s.patch.setitem(sys.modules, name, None)
+
+
 def one_kernel(name, python):
     def seed(s):
         runs = python or program(s.path / "other", "python3") / "python3"
@@ -239,15 +243,21 @@ FAULTS = [  # group, seed, kind, state, words of the fact, words of the cure
      "pip install 'nosuch>=2'"),
     ("packages", site(("odd", "1.0"), ("odd", "2.0")), "package-leftover", "warning", "1.0, 2.0",
      "pip uninstall -y odd"),
-    ("packages", hidden_package, "package-shadowed", "warning", "rich 99.0", "unset PYTHONPATH"),
+    ("packages", hidden_package, "package-shadowed", "warning", "rich 99.0 hides 98.0",
+     "unset PYTHONPATH"),
     ("interpreter", variable("FIRSTLIGHT_DTAA", "x"), "variable-unknown", "warning", "DTAA",
      "FIRSTLIGHT_DATA"),
     ("interpreter", variable("VIRTUAL_ENV", lambda p: p), "environment-not-active", "warning",
      "is active", "/bin/activate"),
+    ("interpreter", command("pip"), "command-other-python", "warning", "bin/pip", "-m pip"),
+    ("interpreter", without("lzma"), "python-incomplete", "fault", "without lzma", "liblzma-dev"),
     ("interpreter", variable("LC_ALL", "xx_XX.UTF-8"), "locale-missing", "warning", "xx_XX",
      "C.UTF-8"),
     ("limits", variable("OMP_NUM_THREADS", "4096"), "threads-above-cores", "warning", "4096",
      "export OMP_NUM_THREADS="),
+    ("limits", variable("OMP_NUM_THREADS", "0"), "threads-unreadable", "warning", "=0 is",
+     "export OMP_NUM_THREADS="),
+    ("limits", variable("OMP_NUM_THREADS", "1,1"), None, None, "", ""),
     ("limits", variable("MKL_NUM_THREADS", "all"), "threads-unreadable", "warning", "all",
      "export MKL_NUM_THREADS="),
     ("limits", system(**V2, sys__fs__cgroup__job__cpu__max=""), None, None, "", ""),
