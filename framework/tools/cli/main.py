@@ -54,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             elif argv[0] == "--version":
                 print(f"firstlight {__version__}")
             else:
-                _silence_other_ranks()
+                if argv[0] != "doctor":  # which runs where NumPy crashes
+                    _silence_other_ranks()
                 command, name, rest = find(argv)
                 who = f"firstlight {name}"
                 with contextlib.suppress(HelpShown):

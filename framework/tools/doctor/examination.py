@@ -3,6 +3,8 @@
 import importlib
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import threading
@@ -24,7 +26,13 @@ GROUPS = (
     *("interpreter", "packages", "installation", "numerics", "limits", "gpu", "mpi", "folders"),
     *("data_files", "plugin_packages", "network", "notebooks", "cluster"),
 )
+CONSEQUENCES = {"data_files-broken", "plugin_packages-broken"}  # of a NumPy that is broken
 MARK = "findings of firstlight doctor: "  # what imports print goes before it
+CHILDREN = {
+    "PYTHONIOENCODING": "utf-8",
+    "FIRSTLIGHT_STRICT_PLUGINS": "0",
+    "PYTHONFAULTHANDLER": "1",  # tells the file in which a process crashes
+}
 CHILD = "import sys; from firstlight.tools.doctor.examination import report; report(*sys.argv[1:])"
 
 
@@ -98,6 +106,8 @@ def examine(
         for one in waiting[name].findings(name, left):
             one.group = name
             found.findings.append(one)
+    if {"numpy-broken", "numerics-broken"} & {one.kind for one in found.findings}:
+        found.findings = [one for one in found.findings if one.kind not in CONSEQUENCES]
     found.seconds = time.monotonic() - began
     return found
 
@@ -152,7 +162,7 @@ class _Child:
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
-            env={**os.environ, "PYTHONIOENCODING": "utf-8", "FIRSTLIGHT_STRICT_PLUGINS": "0"},
+            env={**os.environ, **CHILDREN},
         )
         self.found: dict[str, list[Finding]] | None = None
         self.end = ""
@@ -179,9 +189,19 @@ class _Child:
                 name, rows = json.JSONDecoder().raw_decode(part)[0]
                 self.found[name] = [Finding(**row) for row in rows]
         code = self.process.returncode or 0
-        how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        last = errors.strip().splitlines()[-1:] or ["it printed nothing"]
-        self.end = self.end or f"its process {how}: {last[0]}"
+        told = errors.strip().splitlines()[-1:] or ["it printed nothing"]
+        how = f"ended with exit code {code}"
+        if code < 0:
+            how = f"was ended by {_signal(-code)}"
+            told = re.findall(r'^  (File "[^<].*)', errors, re.MULTILINE) or told
+        self.end = self.end or f"its process {how}: {told[0]}"
+
+
+def _signal(number):
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
 
 
 def _broken(name, how):

@@ -26,7 +26,9 @@ def examine(place: Place) -> Iterator[Finding]:
             "numpy-broken",
             f"NumPy cannot be used ({origin}): {_first_line(error)}",
             "all of firstlight computes with NumPy",
-            REINSTALL.format("numpy>=2.0"),
+            "unset PYTHONPATH, which leads to it"
+            if origin and _from_pythonpath(origin)
+            else REINSTALL.format("numpy>=2.0"),
         )
         return
     yield ok("NumPy", f"{numpy.__version__}, {Path(numpy.__file__).parent}")
@@ -36,9 +38,16 @@ def examine(place: Place) -> Iterator[Finding]:
     yield from _matplotlib()
 
 
+def _from_pythonpath(origin):
+    folders = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    return any(Path(origin).is_relative_to(Path(folder).absolute()) for folder in folders)
+
+
 def _first_line(error):
+    """Return the line of a message that tells the reason."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else ''}"
+    reasons = [line for line in lines if line.startswith("Original error was")]  # of NumPy
+    return f"{type(error).__name__}: {[*reasons, *lines, ''][0]}"
 
 
 def _blas():

@@ -69,14 +69,21 @@ def test_every_group_finds_something_in_this_environment(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_doctor_runs_without_numpy(tmp_path, monkeypatch):
-    """NumPy's import fails, which every other command dies of."""
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("raise ImportError('libgfortran is missing')", "numpy-broken"),
+        ("import os; os.abort()  # as a library that was cut off", "numerics-broken"),
+    ],
+)
+def test_doctor_runs_without_numpy(code, kind, tmp_path, monkeypatch):
+    """Every other command dies of it."""
     monkeypatch.chdir(tmp_path)
-    package(tmp_path / "site", "numpy", "9.9", code="raise ImportError('libgfortran is missing')")
+    package(tmp_path / "site", "numpy", "9.9", code=code)
     code, out, err = command("--json", PYTHONPATH=str(tmp_path / "site"))
     assert (code, err) == (1, "")
     kinds = {one["kind"] for one in json.loads(out)["findings"]}
-    assert "numpy-broken" in kinds
+    assert kind in kinds
 
 
 def test_a_check_that_fails_is_a_fault_itself(monkeypatch):
