@@ -79,7 +79,8 @@ class ExamineCommand(NamesCommand):
             return self.examine(_of_run(script, args), args)
         names = self.names(args)
         # settings that only a training needs have no effect here, and are not shown
-        unused = {"trainer", "name", "runs_dir", *map(prefix, names.callbacks)}
+        general = {"name", "runs_dir", "num_workers", "workers"}
+        unused = {"trainer", *general, *map(prefix, names.callbacks)}
         names.values = {f: v for f, v in names.values.items() if f.partition(".")[0] not in unused}
         names.callbacks.clear()
         names.choose_defaults()

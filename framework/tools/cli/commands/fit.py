@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from firstlight import plugins
 from firstlight.callback import Callback
@@ -30,6 +30,8 @@ GENERAL: dict[str, tuple[Any, Any, str]] = {
     "name": (str | None, None, "Name of the run; model-data if not given."),
     "runs_dir": (str | None, "runs", "Folder that keeps all runs; none keeps none."),
     "seed": (int, 0, "Seeds everything random."),
+    "num_workers": (int | None, None, "Threads or processes that create batches in advance."),
+    "workers": (Literal["threads", "processes"], "threads", "What these are."),
 }
 
 
@@ -104,6 +106,9 @@ def train(
         if isinstance(callback, plugins.registry("callback").get("plots")):
             callback.in_background = in_background
     splits = settings.data.make_data()
+    splits.workers = settings.general["workers"]
+    if settings.general["num_workers"] is not None:
+        splits.num_workers = settings.general["num_workers"]
     facts = arguments_from_data(splits)
     model = settings.model.make_model(facts)
     trainer.config.update(settings.config, facts=facts)

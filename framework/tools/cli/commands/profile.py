@@ -97,7 +97,8 @@ class Profile(NamesCommand):
         for name in args.callback:
             names.choose("callback", name)
         names.choose_defaults()
-        unused = {"name", "runs_dir", *(f"trainer.{name}" for name in FIXED)}
+        unused = {"name", "runs_dir", "num_workers", "workers"}
+        unused |= {f"trainer.{name}" for name in FIXED}
         names.values = {flag: v for flag, v in names.values.items() if flag not in unused}
         return Arguments(names, SEED, fixed=FIXED)
 

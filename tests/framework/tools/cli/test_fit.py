@@ -193,6 +193,15 @@ def test_the_seed_chooses_the_weights(cli, tmp_path):
     assert loss(1, "a") == loss(1, "b") != loss(2, "c")
 
 
+def test_workers_change_nothing_but_the_time(cli, tmp_path):
+    def loss(*words):
+        assert cli("fit", *QUICK, "--data.augment", "crop", *words)[0] == 0
+        summary = latest_run(tmp_path / "runs") / "summary.json"
+        return json.loads(summary.read_text())["metrics"]["train_loss"]
+
+    assert loss() == loss("--num_workers", 2, "--workers", "threads")
+
+
 def test_a_run_need_not_be_kept(cli, tmp_path):
     code, out, _ = cli("fit", *QUICK, "--runs-dir", "none")
     assert code == 0
