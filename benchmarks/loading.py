@@ -2,7 +2,7 @@
 
 python benchmarks/loading.py augment    # affine and flip of images in memory
 python benchmarks/loading.py folder     # 10,000 JPEGs, larger than the memory the process may use
-python benchmarks/loading.py overlap    # augmentation beside the training step
+OPENBLAS_NUM_THREADS=1 python benchmarks/loading.py overlap    # augmentation beside the step
 python benchmarks/loading.py tokens     # 6 GB of tokens
 
 PyTorch gets the same transforms, written with its own grid_sample for a batch at a time, and for
@@ -258,8 +258,8 @@ def overlap():
     def seconds(**options):
         fl.seed_everything(0)
         loader = DataLoader(data, BATCH, shuffle=True, **options)
-        net = fl.models.CNN((32, 32, 3), 10, channels=(32, 64))
-        trainer = fl.Trainer(max_epochs=3, default_callbacks=False, runs_dir=None)
+        net = fl.models.CNN((32, 32, 3), 10, channels=(8, 16), hidden=(64,))
+        trainer = fl.Trainer(max_epochs=5, default_callbacks=False, runs_dir=None)
         return min(trainer.fit(net, loader)["epoch_seconds"])
 
     began = time.perf_counter()

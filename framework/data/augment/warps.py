@@ -11,6 +11,8 @@ from firstlight.data.augment._checks import check_images, interval
 from firstlight.data.transforms import Transform
 from firstlight.support.array import Array
 
+BLOCK_BYTES = 2**17  # of the images that are resampled at a time
+
 
 class Warp:
     """Base class of transforms that move pixels.
@@ -301,8 +303,18 @@ def resample(x: Array, rows: Array, columns: Array, fill: float = 0.0) -> Array:
     -----
     x is padded by one pixel, and positions outside are clipped to the padding. No position then
     needs a special case, and four flat look-ups fetch all neighbours. At integer positions y is
-    exactly x.
+    exactly x. Images are processed a few at a time, so that temporaries stay in the cache.
     """
+    n, height, width, _ = x.shape
+    rows, columns = (np.broadcast_to(places, (n, height, width)) for places in (rows, columns))
+    y, count = np.empty_like(x), max(1, BLOCK_BYTES // max(1, x[:1].nbytes))
+    for start in range(0, n, count):
+        some = slice(start, start + count)
+        y[some] = _resampled(x[some], rows[some], columns[some], fill)
+    return y
+
+
+def _resampled(x, rows, columns, fill):
     n, height, width, channels = x.shape
     border = ((0, 0), (1, 1), (1, 1), (0, 0))
     flat = np.pad(x, border, constant_values=fill).reshape(-1, channels)  # (N (H+2) (W+2), C)
