@@ -87,6 +87,7 @@ def main(words=None):
         nets[name] = Net(args.channels, epsilon)
         trainer = fl.Trainer(name=f"adversarial-{name}", **args.trainer)
         trainer.fit(nets[name], data, resume=args.resume)
+        nets[name].to(device="cpu")
     x, y = data.test[:]
     sizes = np.linspace(0, 2 * args.epsilon, 9).tolist()
     curves = {name: [accuracy(net, x, y, pgd, s) for s in sizes] for name, net in nets.items()}

@@ -84,7 +84,7 @@ class Level(fl.Module):
         if self.below is None:
             return self.down.backward(dy)
         dskip, ddeep = np.split(self.join.backward(dy), 2, axis=3)  # the halves of the joined
-        dpool = self.below.backward(self.up.backward(np.ascontiguousarray(ddeep)))
+        dpool = self.below.backward(self.up.backward(ddeep))
         dskip = dskip + self.pool.backward(dpool)  # skip went two ways: its gradients add
         return self.down.backward(dskip)
 

@@ -120,9 +120,9 @@ def main(words=None):
     if trainer.run is None:  # `firstlight check` keeps none
         return
 
-    net.to(device="cpu")
     plots, x = trainer.run.path / "plots", data.test[:16][0]
     found = pixels(trainer.predict(net, data.test)[:16])
+    net.to(device="cpu")  # after `predict`, which moves it to the Trainer's
     both = figures.image_grid(np.concatenate([x, found]), columns=16)
     figures.save(both, plots / "reconstructions.png")
     figures.save(figures.image_grid(plane(net), columns=12), plots / "plane.png")

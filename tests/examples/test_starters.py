@@ -88,6 +88,15 @@ def test_makes_its_first_steps(name, small, capsys):
     assert [(path.name, path.parts[-4]) for path in plots] == [("plots", "runs")]
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", NAMES)
+def test_makes_its_first_steps_on_a_gpu(name, small, capsys):
+    if "fake_gpu" in sys.modules and name not in ("diffusion", "vae"):
+        pytest.skip("takes half a minute on the fake GPU, which cannot sort, either")
+    starter(name).main(["--epochs", "1", "--device", "cuda", *QUICK.get(name, [])])
+    assert FIGURE.search(capsys.readouterr().out)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_is_wrong(name, capsys):
