@@ -15,6 +15,7 @@ import firstlight as fl
 from firstlight import callbacks, nn, optim
 from firstlight.data import DataLoader
 from firstlight.optim.optimizers import Optimizers
+from firstlight.training.optimizer_checks import stepped_by_hand
 
 
 def trained(model, data, *used, seed=0, resume=None, **settings):
@@ -270,6 +271,12 @@ def two(net, **changed):
 def test_bad_input_is_named(model, settings, message):
     with pytest.raises((TypeError, ValueError, KeyError, RuntimeError), match=message):
         trained(model, gan_data(), **settings)
+
+
+def test_several_ranks_do_not_step_by_hand():
+    with pytest.raises(ValueError, match="GAN.steps_by_hand is True, .* between the 2 ranks"):
+        stepped_by_hand(GAN(), {1: 1}, 2)
+    stepped_by_hand(ActorCritic(), {1: 1}, 2)
 
 
 @pytest.mark.parametrize(

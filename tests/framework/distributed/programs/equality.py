@@ -26,6 +26,14 @@ class Keep(fl.Callback):
             self.losses.append(record["train_loss_step"])
 
 
+class TwoOptimizers(models.MLP):
+    """The last layer has an optimizer of its own."""
+
+    def configure_optimizer(self):
+        *others, weight, bias = self.parameters()
+        return {"body": optim.AdamW(others), "head": optim.Adam([weight, bias])}
+
+
 def with_sgd(net):
     """Give a model plain SGD: Adam makes whole steps of the rounding in gradients that are zero."""
     net.configure_optimizer = lambda: optim.SGD(net.parameters(), lr=0.05, momentum=0.9)
@@ -69,7 +77,7 @@ def works(dtype):
     """Yield ``(name, model, train, val)``; 77 samples make a ragged last batch of 5."""
     rng = np.random.default_rng(0)
     train, val = images(rng, 77, dtype), images(rng, 50, dtype)
-    mlp = models.MLP(64, 4, hidden=(32, 16), norm=None)  # with dropout
+    mlp = TwoOptimizers(64, 4, hidden=(32, 16), norm=None)  # with dropout
     yield "mlp", mlp, train, val
     cnn = models.CNN((8, 8, 1), 4, channels=(6, 8), hidden=(16,), norm="batch")
     yield "cnn", cnn, train, val
