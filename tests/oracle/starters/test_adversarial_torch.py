@@ -39,7 +39,7 @@ def pgd(twin, x, y, epsilon, steps):
     return found
 
 
-def figures(epochs=5, channels=8, epsilon=0.15):
+def figures(epochs=3, channels=8, epsilon=0.15):
     script = starter("adversarial")
     data, net, twin = script.load(), script.Net(channels, epsilon), Twin(channels)
 
