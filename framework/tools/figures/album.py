@@ -106,7 +106,7 @@ def album(
             yield "roc", roc_curves(*judged, ignore_index=ignored)
             yield "precision_recall", precision_recall_curves(*judged, ignore_index=ignored)
     x = data[np.arange(1)][0]
-    if x.ndim == 4 and x.shape[3] in (1, 3):
+    if getattr(x, "ndim", 0) == 4 and x.shape[3] in (1, 3):
         yield from _image_album(module, data, y, predicted, probabilities, classes, ignored)
     if len(counted) > 2:
         counted = counted[:EMBEDDED]
@@ -114,7 +114,7 @@ def album(
         if np.isfinite(vectors).all():
             points = projected(vectors, method)
             yield "embedding", embedding(points, y[counted], classes, title=_title(method, layer))
-    if x.ndim == 4:
+    if getattr(x, "ndim", 0) == 4:
         for name, maps in list(image_outputs(module, x).items())[:LAYERS]:
             title = f"{name}: {maps.shape[3]} maps of {maps.shape[1]} x {maps.shape[2]}"
             yield f"feature_maps_{name}", feature_maps(maps[0], title=title)

@@ -9,6 +9,7 @@ from firstlight.module import Module
 from firstlight.support.arguments import parse_choice
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
+from firstlight.support.batches import mapped, sample_count
 from firstlight.tools.figures.canvas import page, plain
 from firstlight.tools.figures.labels import as_labels
 from firstlight.tools.figures.style import COLOURS, MARKERS
@@ -50,7 +51,8 @@ def layer_vectors(module: Module, x: Array, layer: str = "") -> Array:
     >>> layer_vectors(net, np.ones((5, 4), "float32")).shape
     (5, 8)
     """
-    parts = [x[start : start + BATCH] for start in range(0, len(x), BATCH)] or [x]
+    starts = range(0, sample_count(x), BATCH)
+    parts = [mapped(lambda array, s=s: array[s : s + BATCH], x) for s in starts] or [x]
     return np.concatenate([_vectors(module, part, layer) for part in parts])
 
 
@@ -67,12 +69,12 @@ def _vectors(module, x, layer):
         names = ", ".join(dict.fromkeys(call.name for call in calls if call.name))
         raise ValueError(f"layer_vectors: no layer {layer!r} ran; there are {names}")
     vectors = to_host(found[-1][0] if isinstance(found[-1], tuple) else found[-1])
-    if np.ndim(vectors) < 2 or len(vectors) != len(x):
+    if np.ndim(vectors) < 2 or len(vectors) != sample_count(x):
         raise ValueError(
-            f"layer_vectors: expected a row for each of {len(x)} samples from "
+            f"layer_vectors: expected a row for each of {sample_count(x)} samples from "
             f"{layer or 'the layer before the last'}, got shape {np.shape(vectors)}"
         )
-    return vectors.reshape(len(x), -1)
+    return vectors.reshape(sample_count(x), -1)
 
 
 def projected(vectors: Array, method: str = "pca", *, seed: int = 0) -> Array:

@@ -16,7 +16,7 @@ from firstlight.runs import RunFolder
 from firstlight.runs.baseline_results import NETWORK
 from firstlight.runs.experiments import same_experiment
 from firstlight.runs.query import flat
-from firstlight.support.batches import leaves, mapped
+from firstlight.support.batches import inputs_of, leaves, mapped
 from firstlight.support.summary import Summary
 from firstlight.tools import figures
 from firstlight.tools._amounts import bracketed
@@ -271,7 +271,7 @@ def _add_model(content, model, splits, trainer, checkpoint, split):
     """Add the model's summary and the figures that need its predictions."""
     split = next(s for s in (split, "val", "train") if getattr(splits, s) is not None)
     data, loader = getattr(splits, split), splits.loader(split, training=False)
-    x = mapped(lambda array: array[:SAMPLES], next(iter(loader))[0])
+    x = mapped(lambda array: array[:SAMPLES], inputs_of(next(iter(loader))))
     if getattr(x, "ndim", 0) == 4 and x.shape[3] in (1, 3):
         titles = None
         if splits.classes is not None:
@@ -307,7 +307,9 @@ def _prediction_figures(model, data, splits, scores) -> "Iterable[tuple[str, Fig
         pictures = figures.album(model, data, scores, splits.classes)
         return takewhile(lambda pair: pair[0] != "occlusion", pictures)
     rows = data[np.arange(len(scores))]
-    if len(rows) == 2 and rows[1].size == scores.size == len(scores):
+    if splits.is_nested or len(rows) != 2:
+        return []
+    if rows[1].size == scores.size == len(scores):
         return [("fit", figures.predictions(rows[0], rows[1], scores))]
     return []
 
