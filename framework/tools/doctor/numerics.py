@@ -102,6 +102,10 @@ def _matplotlib():
 
 
 def _numba(numpy):
+    from firstlight.support import forms  # with NumPy
+
+    if not forms.has_fast():  # lessons alone need none
+        return
     if not installed("numba"):
         yield warning(
             "numba",

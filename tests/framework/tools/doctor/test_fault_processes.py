@@ -46,7 +46,8 @@ FAKES = [  # group, name of the package, code, version, kind, words of the fact
 @pytest.mark.slow
 @pytest.mark.parametrize(("group", "name", "code", "kind", "fact"), FAKES)
 def test_packages_that_cannot_be_imported(group, name, code, kind, fact, tmp_path, monkeypatch):
-    monkeypatch.delenv("FIRSTLIGHT_COMPILED", raising=False)
+    for variable in ("FIRSTLIGHT_COMPILED", "FIRSTLIGHT_FAST"):
+        monkeypatch.delenv(variable, raising=False)
     package(tmp_path, name, "9.9", code=code)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     found = blamed(examine(groups=[group]))
