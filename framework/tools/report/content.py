@@ -274,8 +274,9 @@ def _add_model(content, model, splits, trainer, checkpoint, split):
     x = mapped(lambda array: array[:SAMPLES], inputs_of(next(iter(loader))))
     if getattr(x, "ndim", 0) == 4 and x.shape[3] in (1, 3):
         titles = None
-        if splits.classes is not None:
-            titles = [str(splits.classes[k]) for k in data[np.arange(len(x))][1]]
+        sample = data[np.arange(len(x))]
+        if splits.classes is not None and sample[1].ndim == 1:  # else it has a class by pixel
+            titles = [str(splits.classes[k]) for k in sample[1]]
         content.figures.add(lambda: {"sample": figures.image_grid(x, titles, columns=12)})
     try:
         content.summary = model.summary(mapped(lambda array: array[:1], x))

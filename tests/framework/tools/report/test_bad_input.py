@@ -5,6 +5,7 @@ import pytest
 from two_optimizers import GAN
 
 import firstlight as fl
+from firstlight import nn
 from firstlight.tools.report import gather, read_sections, typeset_file, typesetting, write_report
 from firstlight.tools.report.typesetting import FOREIGN, SIZES, fitting
 
@@ -57,6 +58,15 @@ def test_a_model_whose_forward_does_not_take_the_data_has_a_report(runs):
     data = fl.datasets.load("digits")
     content = gather(runs[0], runs, (GAN(), data, fl.Trainer(runs_dir=None), None))
     assert content.missing.endswith("its forward does not take the data")
+
+
+def test_a_segmentation_has_a_report(runs):
+    x, y = np.zeros((4, 6, 6, 1), "float32"), np.zeros((4, 6, 6), "int64")
+    splits = fl.DataSplits((x, y), (x, y), classes=["ground", "disc"])
+    trainer = fl.Trainer(runs_dir=None, default_callbacks=False)
+    content = gather(runs[0], runs, (nn.Conv2d(1, 2, 1), splits, trainer, None))
+    assert content.missing == ""
+    assert content.summary.parameters == 4
 
 
 def test_fonts_of_the_system_are_used_only_for_letters_that_need_them():
