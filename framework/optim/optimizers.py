@@ -77,7 +77,11 @@ class Optimizers(Mapping[str, Optimizer]):
     def __len__(self) -> int:
         return len(self._named)
 
-    __eq__, __hash__ = object.__eq__, object.__hash__  # an object of its own, not an equal dict
+    def __eq__(self, other: object) -> bool:
+        return self is other  # an object of its own, not an equal dict
+
+    def __hash__(self) -> int:
+        return id(self)
 
     def due(self) -> list[Optimizer]:
         """Return the optimizers that the Trainer steps: all, or none if it is done by hand."""
