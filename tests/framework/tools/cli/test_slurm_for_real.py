@@ -41,21 +41,25 @@ class Wait(fl.Callback):
                 time.sleep(0.02)
 
 
-rng = np.random.default_rng(0)
-y = rng.integers(0, 4, 200)
-x = rng.normal(size=(200, 6)) + y[:, None] * 0.5
-fl.seed_everything(3)
-net = fl.models.MLP(6, 4, hidden=(16, 8)).to(dtype="float64")  # BatchNorm and dropout in it
-trainer = fl.Trainer(
-    max_epochs=6,
-    log_every_n_steps=3,
-    callbacks=[Wait(), fl.callbacks.ModelCheckpoint(every_n_steps=2), fl.callbacks.EMA(0.9)],
-    default_callbacks=False,
-    name=name,
-)
-trainer.fit(net, (x[:160], y[:160]), (x[160:], y[160:]), resume="auto")
-print("trained to step", trainer.step, flush=True)
-sys.exit(int(name == "fails"))
+if __name__ == "__main__":  # worker processes import the script
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 4, 200)
+    x = rng.normal(size=(200, 6)) + y[:, None] * 0.5
+    fl.seed_everything(3)
+    net = fl.models.MLP(6, 4, hidden=(16, 8)).to(dtype="float64")  # BatchNorm and dropout in it
+    trainer = fl.Trainer(
+        max_epochs=6,
+        log_every_n_steps=3,
+        callbacks=[Wait(), fl.callbacks.ModelCheckpoint(every_n_steps=2), fl.callbacks.EMA(0.9)],
+        default_callbacks=False,
+        name=name,
+    )
+    workers = int(name == "task-2")  # a signal of Slurm reaches them, too
+    batches = {"num_workers": workers, "workers": "processes", "shuffle": True}
+    loader = fl.DataLoader((x[:160], y[:160]), 32, **batches)
+    trainer.fit(net, loader, (x[160:], y[160:]), resume="auto")
+    print("trained to step", trainer.step, flush=True)
+    sys.exit(int(name == "fails"))
 '''
 SWEEP = """\
 name: search
