@@ -119,11 +119,14 @@ def test_strangers_are_not_let_in(port, monkeypatch):
             tried.wait()
 
     def without_any():
-        with until(lambda: called(port)) as peer:
-            peer.sendall(peer.recv(32) * 2)  # its own challenge, sent back, and no answer to it
-            while peer.recv(100):  # until it hangs up
-                pass
-        tried.wait()
+        try:
+            with until(lambda: called(port)) as peer:
+                peer.settimeout(60)
+                peer.sendall(peer.recv(32) * 2)  # its own challenge, sent back, and no answer to it
+                while peer.recv(100):  # until it hangs up
+                    pass
+        finally:
+            tried.wait()
 
     def right():
         tried.wait()
