@@ -75,7 +75,7 @@ def starters() -> dict[str, str]:
 
 
 def copy_starter(name: str, directory: str | os.PathLike[str] = ".") -> list[Path]:
-    """Copy a starter's script and page to a folder.
+    """Copy a starter's script and page to a folder, and the table that it reads, if any.
 
     Pictures are not copied, and links to other pages become their text.
 
@@ -88,7 +88,7 @@ def copy_starter(name: str, directory: str | os.PathLike[str] = ".") -> list[Pat
     Returns
     -------
     list of pathlib.Path
-        The script and the page.
+        The script, the page and the table.
 
     Raises
     ------
@@ -99,12 +99,16 @@ def copy_starter(name: str, directory: str | os.PathLike[str] = ".") -> list[Pat
     """
     if name not in starters():
         raise ValueError(f"no starter {name!r}; there are {', '.join(starters())}")
+    script = _folder(SCRIPTS) / f"{name}.py"
     texts = {
-        Path(directory, f"{name}.py"): (_folder(SCRIPTS) / f"{name}.py").read_text("utf-8"),
+        Path(directory, f"{name}.py"): script.read_text("utf-8"),
         Path(directory, f"{name}.md"): _without_links(
             (_folder(PAGES) / f"{name}.md").read_text("utf-8")
         ),
     }
+    table = script.with_suffix(".csv")
+    if table.is_file():
+        texts[Path(directory, table.name)] = table.read_text("utf-8")
     for path in texts:
         if path.exists():
             raise FileExistsError(

@@ -30,6 +30,7 @@ SMALL = {"limit_train_batches": 2, "limit_val_batches": 1, "limit_test_batches":
 QUICK = {  # options of the first steps: small networks
     "adversarial": ["--channels", "2"],
     "diffusion": ["--width", "16"],
+    "gan": ["--width", "16"],
     "unet": ["--width", "2"],
 }
 KILLED = """
@@ -139,3 +140,10 @@ def test_a_copy_has_no_links_and_overwrites_nothing(tmp_path, capsys):
     assert "did you mean diffusion?" in capsys.readouterr().err
     assert main(["starters"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == NAMES
+
+
+def test_a_copy_has_its_table(tmp_path):
+    script, page, table = copy_starter("table", tmp_path)
+    assert table.read_bytes() == (SCRIPTS / "table.csv").read_bytes()
+    assert 'with_name("table.csv")' in script.read_text()
+    assert "CC0" in page.read_text()

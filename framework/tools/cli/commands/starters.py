@@ -30,6 +30,6 @@ class Starters(Command):
         if args.name not in found:
             raise UsageError(f"unknown starter {args.name!r}{nearest(args.name, found)}")
         with usage_errors(kinds=(OSError,)):
-            script, page = copy_starter(args.name, args.directory)
-        tell(f"wrote {script} and {page}\nnext: python {script} --help")
+            script, *others = copy_starter(args.name, args.directory)
+        tell(f"wrote {script} and {' and '.join(map(str, others))}\nnext: python {script} --help")
         return 0
