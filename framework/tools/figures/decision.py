@@ -10,7 +10,7 @@ import numpy as np
 from firstlight.module import Module
 from firstlight.support.array import Array
 from firstlight.support.backend import to_host
-from firstlight.support.files import write_atomically
+from firstlight.support.files import made_room, write_atomically
 from firstlight.tools.figures.canvas import as_bytes, page, plain
 from firstlight.tools.figures.labels import as_labels
 from firstlight.tools.figures.style import COLOURS, MARKERS
@@ -202,4 +202,4 @@ def animation(
     small[0].save(
         content, "GIF", save_all=True, append_images=small[1:], duration=times, loop=0, disposal=1
     )
-    write_atomically(path, content.getvalue())
+    write_atomically(made_room(path), content.getvalue())

@@ -67,14 +67,14 @@ def frames(*titles, width=None):
 def test_an_animation_has_every_frame_and_repeats(tmp_path):
     from PIL import Image
 
-    path = tmp_path / "course.gif"
+    path = tmp_path / "new" / "course.gif"
     figures.animation(frames("a", "b", "c"), path, seconds=0.6)
     with Image.open(path) as picture:
         assert (picture.format, picture.n_frames, picture.info["loop"]) == ("GIF", 3, 0)
         assert picture.info["duration"] == 200
         picture.seek(2)
         assert picture.info["duration"] == 2000
-    assert [p.name for p in tmp_path.iterdir()] == ["course.gif"]
+    assert [p.name for p in path.parent.iterdir()] == ["course.gif"]
     with pytest.raises(ValueError, match="a path that ends in .gif, got "):
         figures.animation(frames("a"), tmp_path / "course.png")
     with pytest.raises(ValueError, match="one or more figures of one size, got 0"):
