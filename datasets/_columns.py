@@ -18,15 +18,17 @@ from firstlight.datasets._lines import MISSING, CellError, as_number, is_number
 from firstlight.support.array import Array
 
 MOSTLY = 0.75  # a column with more numbers (or dates) than this has no words, but errors
-ALMOST = re.compile(r"[+-]?[\d.,' _]*\d[\d.,' _]*([eE][+-]?\d+)?")  # a number, or nearly one
+LONG = 50  # characters that no number has
+# Patterns are compiled on first use, so that importing is fast.
+ALMOST = r"[+-]?[\d.,' _]*\d[\d.,' _]*([eE][+-]?\d+)?"  # a number, or nearly one
 DATES = {  # accepted without a format: a day and a month could be confused in others
-    re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?"): "",
-    re.compile(r"\d{4}/\d\d?/\d\d?"): "%Y/%m/%d",
-    re.compile(r"\d\d?\.\d\d?\.\d{4}"): "%d.%m.%Y",
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?": "",
+    r"\d{4}/\d\d?/\d\d?": "%Y/%m/%d",
+    r"\d\d?\.\d\d?\.\d{4}": "%d.%m.%Y",
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cells:
     """How cells are read.
 
@@ -109,7 +111,7 @@ class Cells:
             if self.date_format is not None:
                 found = datetime.strptime(cell, self.date_format)
             else:
-                style = next((s for form, s in DATES.items() if form.fullmatch(cell)), None)
+                style = next((s for form, s in DATES.items() if re.fullmatch(form, cell)), None)
                 if style is None:
                     raise ValueError(f"no date: {cell!r}")
                 found = datetime.strptime(cell, style) if style else datetime.fromisoformat(cell)
@@ -122,7 +124,9 @@ class Cells:
 
     def _is_almost_number(self, cell):
         if isinstance(cell, str):
-            return is_number(cell, self.decimal) or bool(ALMOST.fullmatch(cell.strip()))
+            return is_number(cell, self.decimal) or (
+                len(cell) < LONG and bool(re.fullmatch(ALMOST, cell.strip()))
+            )
         return isinstance(cell, Real) or hasattr(cell, "as_tuple")  # a Decimal
 
     def _number(self, cell):

@@ -9,7 +9,7 @@ from firstlight.support import rng as randomness
 from firstlight.support.array import Array
 
 
-@dataclass(frozen=True)
+@dataclass
 class Splitting:
     """How samples are split; see `firstlight.datasets.from_arrays`.
 
@@ -182,7 +182,7 @@ def _number(size, count, what, name):
     return int(size) if size >= 1 else round(count * size)
 
 
-@dataclass(frozen=True)
+@dataclass
 class GivenSplits:
     """Samples that come as splits, one after the other; missing ones are taken from the training.
 
