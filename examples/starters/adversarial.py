@@ -15,7 +15,7 @@ def load():
 
 
 def input_gradient(net, x, y):
-    """Return dL/dx; the weights' gradients, which nobody asked for, are cleared."""
+    """Return dL/dx, and set the gradients of the weights back to zero."""
     net.loss(net(x), y)
     dx = net.backward(net.loss.backward())
     net.zero_grad()
