@@ -12,7 +12,7 @@ from PIL import Image, ImageSequence
 
 PICTURES = Path(__file__).with_name("starters") / "pictures"
 MOST = 150_000  # bytes
-SIZES = [(480, 64), (480, 32), (480, 16), (400, 16), (320, 16), (240, 16), (200, 16)]
+SIZES = [(480, 256), (480, 64), (480, 32), (480, 16), (400, 16), (320, 16), (240, 16), (200, 16)]
 
 
 def main(path, name):

@@ -102,6 +102,11 @@ class RemoteFiles:
             raise
         return dict(zip(self.sha256, paths, strict=True))
 
+    def at_hand(self) -> bool:
+        """Return True if `find` would download nothing."""
+        folders = filter(None, (os.environ.get("FIRSTLIGHT_DATA"), cache_folder()))
+        return any(self.local(folder, directly=False) is not None for folder in folders)
+
     def local(self, folder: PathLike, *, directly: bool = True) -> dict[str, Path] | None:
         """Return ``{file: path}`` in the data set's folder in a folder, or None.
 

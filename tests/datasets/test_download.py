@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+import firstlight as fl
 from firstlight import plugins
 from firstlight.data.remote_files import RemoteFiles
 from firstlight.datasets import load
@@ -62,12 +63,16 @@ def test_files_are_downloaded_once(server, mirrors, cache, packed):
 
 def test_a_local_folder_goes_before_the_network(folder, server, mirrors, monkeypatch):
     mirrors(server.url)
+    at_hand = fl.datasets.mnist.files.at_hand
     monkeypatch.setenv("FIRSTLIGHT_DATA", str(folder))
+    assert at_hand()
     load("mnist", val_size=5)
     monkeypatch.setenv("FIRSTLIGHT_DATA", str(folder / "nothing here"))
+    assert not at_hand()
     assert server.asked == []
     load("mnist", val_size=5)
     assert len(server.asked) == 4
+    assert at_hand()  # in the cache
 
 
 def test_a_dead_mirror_is_passed_over(server, dead, mirrors, cache, packed):

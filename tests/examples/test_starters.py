@@ -29,9 +29,12 @@ SECTIONS = [
 SMALL = {"limit_train_batches": 2, "limit_val_batches": 1, "limit_test_batches": 1}
 QUICK = {  # options of the first steps: small networks
     "adversarial": ["--channels", "2"],
+    "char_gpt": ["--width", "16", "--context", "16"],
     "diffusion": ["--width", "16"],
     "gan": ["--width", "16"],
+    "seq2seq": ["--width", "8"],
     "unet": ["--width", "2"],
+    "vit": ["--width", "16"],
 }
 KILLED = """
 import functools, os, signal, sys
