@@ -92,7 +92,7 @@ def write(net, prompt, count, seed=0, temperature=0.8):
 
 
 def main(words=None):
-    options = {"epochs": 2, "context": 64, "width": 96, "blocks": 3, "heads": 4}
+    options = {"epochs": 2, "context": 64, "width": 96, "blocks": 3, "heads": 4, "letters": 500}
     args = fl.starters.arguments(__doc__, words, **options)
     data = load(args.context)
     letters = data.tokenizer
@@ -106,7 +106,7 @@ def main(words=None):
 
     net.to(device="cpu")
     prompt = data.test.tokens[:32]
-    print(letters.decode(write(net, prompt, 500)))
+    print(letters.decode(write(net, prompt, args.letters)))
     line = data.test.tokens[8:28][None, : args.context]  # (1, T)
     blocks = list(figures.attention_weights(net, line).values())  # (1, heads, T, T) each
     maps, names = [], []

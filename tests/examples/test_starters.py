@@ -29,7 +29,7 @@ SECTIONS = [
 SMALL = {"limit_train_batches": 2, "limit_val_batches": 1, "limit_test_batches": 1}
 QUICK = {  # options of the first steps: small networks
     "adversarial": ["--channels", "2"],
-    "char_gpt": ["--width", "16", "--context", "16"],
+    "char_gpt": ["--width", "16", "--letters", "10"],
     "diffusion": ["--width", "16"],
     "gan": ["--width", "16"],
     "seq2seq": ["--width", "8"],
