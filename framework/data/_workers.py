@@ -22,6 +22,7 @@ import pickle
 import signal
 import traceback
 from collections.abc import Callable
+from contextlib import contextmanager
 from multiprocessing import util
 from multiprocessing.shared_memory import SharedMemory
 from queue import SimpleQueue
@@ -33,6 +34,12 @@ from firstlight.data import _sharing
 
 GROW, DONE, FAILED = "grow", "done", "failed"
 ALIGNMENT = 64  # bytes
+# Ctrl-C and a cluster's signals reach all processes; the training alone decides what they mean.
+SIGNALS = [
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP")
+    if hasattr(signal, name)
+]
 SECONDS = 5  # until a worker that does not end is killed
 ADVICE = (
     "worker processes need importable code: put it into a module, and what a script does under\nif "
@@ -104,7 +111,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        self.process.start()
+        with _signals_blocked():  # also in the process, until it ignores them
+            self.process.start()
         theirs.close()
         self.memory = None
         self._content = content  # sent with the first task: now the process is still starting
@@ -157,6 +165,18 @@ class _Worker:
         return RuntimeError(f"DataLoader: worker process {self.process.pid} {reason}")
 
 
+@contextmanager
+def _signals_blocked():
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _close(workers, segments):
     for worker in workers:
         worker.pipe.close()  # the worker ends after its current batch
@@ -170,10 +190,10 @@ def _close(workers, segments):
 
 def _serve(pipe):
     """Create batches until the pipe is closed; runs in the worker process."""
-    # Ctrl-C and a cluster's signals reach all processes; the training decides what they mean.
-    for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     memory = make = None
     try:
         content = pipe.recv_bytes()

@@ -4,6 +4,7 @@ import gc
 import json
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from waiting import until
 
 import firstlight as fl
 from firstlight.data import _sharing
+from firstlight.data._workers import SIGNALS, WorkerProcesses
 from firstlight.data.loader import DataLoader
 
 N = 23
@@ -117,6 +119,16 @@ def test_a_killed_worker_is_an_error_and_the_next_epoch_has_new_ones():
     assert len(list(parallel)) == len(parallel)
     with pytest.raises(RuntimeError, match="was killed by SIGKILL"):
         list(loader(transform=loader_parts.die, num_workers=1, workers="processes"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="reads /proc")
+def test_no_signal_reaches_a_worker_not_even_while_it_starts():
+    workers = WorkerProcesses(loader_parts.noisy, 1)
+    (process,) = multiprocessing.active_children()
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    masks = [int(re.search(f"{name}:\\s*(\\w+)", status)[1], 16) for name in ("SigBlk", "SigIgn")]
+    assert all((masks[0] | masks[1]) >> (number - 1) & 1 for number in SIGNALS)
+    workers.close()
 
 
 SCRIPT = """
