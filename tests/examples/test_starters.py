@@ -33,6 +33,7 @@ QUICK = {  # options of the first steps: small networks
     "diffusion": ["--width", "16"],
     "gan": ["--width", "16"],
     "seq2seq": ["--width", "8"],
+    "strategies": ["--width", "4"],
     "unet": ["--width", "2"],
     "vit": ["--width", "16"],
 }
