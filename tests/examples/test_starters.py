@@ -30,6 +30,7 @@ SMALL = {"limit_train_batches": 2, "limit_val_batches": 1, "limit_test_batches":
 QUICK = {  # options of the first steps: small networks
     "adversarial": ["--channels", "2"],
     "char_gpt": ["--width", "16", "--letters", "10"],
+    "cnn_architectures": ["--width", "2", "--deep", "8"],
     "diffusion": ["--width", "16"],
     "gan": ["--width", "16"],
     "seq2seq": ["--width", "8"],
