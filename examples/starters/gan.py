@@ -105,20 +105,20 @@ class Film(fl.Callback):
 
     def on_train_epoch_end(self, trainer, module):
         if trainer.epoch % self.every == 0 or trainer.epoch == 1:
-            self.frames.append(sample(module, 16))
+            self.frames.append(sample(module, 16).tolist())
 
     def state_dict(self):
-        return {"frames": [frame.tolist() for frame in self.frames]}
+        return {"frames": self.frames}
 
     def load_state_dict(self, state):
-        self.frames = [np.array(frame, "float32") for frame in state["frames"]]
+        self.frames = state["frames"]
 
 
 def sample(net, count, seed=0):
     """Return digits made from noise, (count, 8, 8, 1)."""
     z = np.random.default_rng(seed).standard_normal((count, LATENT), "float32")
     net.eval()
-    return net(z)
+    return net(np.asarray(z, like=net.parameters()[0].data))  # on the device of the weights
 
 
 def main(words=None):
@@ -134,7 +134,7 @@ def main(words=None):
     plots = trainer.run.path / "plots"
     samples = sample(net.to(device="cpu"), 64)
     figures.save(figures.image_grid(samples, title="Made from noise"), plots / "samples.png")
-    figures.animation(map(figures.image_grid, film.frames), plots / "samples.gif")
+    figures.animation(map(figures.image_grid, np.array(film.frames)), plots / "samples.gif")
     print(plots / "samples.gif")
 
 
