@@ -44,9 +44,14 @@ def input_columns(
 
     Raises
     ------
+    TypeError
+        A text in place of a list of names.
     ValueError
         No such column; the target or the group among them; a run's column is missing.
     """
+    for option, found in (("columns", columns), ("drop", drop)):
+        if isinstance(found, str):
+            raise TypeError(f"{where}: expected {option}={found.split(',')}, got {found!r}")
     asked = [names[column_index(column, names, where)] for column in columns]
     if like is not None:
         return _run_columns(names, target, asked, {*drop, group}, like, where, cure)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -37,13 +38,19 @@ class Cells:
     words : collection of str
         Columns of words, though they look like numbers or dates.
     date_format : str or None
-        Of dates in a text, as `datetime.datetime.strptime` takes it.
+        Of dates in a text, as `datetime.datetime.strptime` takes it. A column whose dates have
+        another of the common formats keeps that.
     decimal : {".", ","}
     """
 
     words: Collection[str] = ()
     date_format: str | None = None
     decimal: str = "."
+
+    def __post_init__(self) -> None:
+        """Refuse a text, in which parts of names would be found."""
+        if isinstance(self.words, str):
+            raise TypeError(f"expected words={self.words.split(',')}, got {self.words!r}")
 
     def typed(self, column: str, cells: Array, kind: str | None = None) -> Array:
         """Return a typed column; one without a known cell is one of words.
@@ -72,11 +79,12 @@ class Cells:
             return cells.astype("datetime64[s]")
         texts = [None if is_missing_cell(cell) else cell for cell in cells.tolist()]
         known = [text for text in texts if text is not None]
-        kind = kind or self._kind(known)
+        style = self._style(known)
+        kind = kind or self._kind(known, style)
         if kind == "words":
             return _objects([None if cell is None else str(cell).strip() for cell in texts])
         if kind == "dates":
-            read, missing, dtype = self._date, "NaT", "datetime64[s]"
+            read, missing, dtype = partial(_date, style=style), "NaT", "datetime64[s]"
         else:
             read, missing, dtype = self._number, np.nan, "float64"
         found = {None: missing}
@@ -88,39 +96,26 @@ class Cells:
         values = np.array([found[cell] for cell in texts], dtype)
         return values if kind == "dates" else self._finite(column, values, cells)
 
-    def _kind(self, known):
+    def _style(self, known):
+        """Return `date_format`, or None if more cells are dates without it.
+
+        It is one for the whole column: a day and a month could be confused in mixed ones.
+        """
+        if self.date_format is None:
+            return None
+        given, common = (
+            sum(_is_date(cell, style) for cell in {*known}) for style in (self.date_format, None)
+        )
+        return None if common > given else self.date_format
+
+    def _kind(self, known, style):
         """Return "numbers", "dates" or "words", by what most cells are."""
         count = Counter(known)
-        read = {"dates": self._is_date, "numbers": self._is_almost_number}
+        read = {"dates": partial(_is_date, style=style), "numbers": self._is_almost_number}
         for kind, fits in read.items():
             if sum(n for cell, n in count.items() if fits(cell)) > MOSTLY * len(known):
                 return kind
         return "words"
-
-    def _is_date(self, cell):
-        try:
-            self._date(cell)
-        except (ValueError, TypeError):
-            return False
-        return True
-
-    def _date(self, cell):
-        """Return a cell as a naive datetime, in UTC if it has a zone."""
-        if isinstance(cell, str):
-            cell = cell.strip()
-            if self.date_format is not None:
-                found = datetime.strptime(cell, self.date_format)
-            else:
-                style = next((s for form, s in DATES.items() if re.fullmatch(form, cell)), None)
-                if style is None:
-                    raise ValueError(f"no date: {cell!r}")
-                found = datetime.strptime(cell, style) if style else datetime.fromisoformat(cell)
-        elif isinstance(cell, date):
-            found = cell if isinstance(cell, datetime) else datetime(*cell.timetuple()[:3])
-        else:
-            raise TypeError(f"no date: {cell!r}")
-        found = found if found.tzinfo is None else found.astimezone(UTC).replace(tzinfo=None)
-        return np.datetime64(found, "s")
 
     def _is_almost_number(self, cell):
         if isinstance(cell, str):
@@ -143,7 +138,34 @@ class Cells:
         noun = "a date" if kind == "dates" else "a number"
         comma = self.decimal == "." and re.fullmatch(r"[+-]?\d+,\d+", str(cell))
         cure = "; for decimal commas say decimal=','" if comma else ""
+        if kind == "dates":
+            cure = "; for dates in another format say date_format, e.g. date_format=%d/%m/%Y"
         return f"expected {noun}, got {str(cell)[:40]!r}{cure}"
+
+
+def _is_date(cell, style=None):
+    try:
+        _date(cell, style)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def _date(cell, style=None):
+    """Return a cell as a naive datetime, in UTC if it has a zone; its format may be common."""
+    if isinstance(cell, str):
+        cell = cell.strip()
+        if style is None:
+            style = next((s for form, s in DATES.items() if re.fullmatch(form, cell)), None)
+        if style is None:
+            raise ValueError(f"no date: {cell!r}")
+        found = datetime.strptime(cell, style) if style else datetime.fromisoformat(cell)
+    elif isinstance(cell, date):
+        found = cell if isinstance(cell, datetime) else datetime(*cell.timetuple()[:3])
+    else:
+        raise TypeError(f"no date: {cell!r}")
+    found = found if found.tzinfo is None else found.astimezone(UTC).replace(tzinfo=None)
+    return np.datetime64(found, "s")
 
 
 def table_columns(table: Any, name: str) -> dict[str, Array]:

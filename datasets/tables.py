@@ -243,7 +243,7 @@ def fitted(
     encoding = Encoding.fit({column: values[train] for column, values in typed.items()}, encode)
     if unused := encoding.unused:
         warnings.warn(
-            f"{name}: column {', '.join(unused)} is left out: it is empty, or most of its words "
+            f"{name}: {', '.join(unused)} left out: such a column is empty, or most of its words "
             f"occur once; drop={','.join(unused)} silences this",
             stacklevel=4,
         )

@@ -135,6 +135,24 @@ def test_what_is_a_date(cells, wanted):
         )
 
 
+def test_a_date_format_leaves_other_columns_their_own():
+    cells = Cells(date_format="%m/%d/%Y")
+    for cell in ("12/31/1912", "1912-12-31", "31.12.1912"):
+        for kind in (None, "dates"):
+            values = cells.typed("t", np.array([cell, None], "O"), kind)
+            assert str(values[0]) == "1912-12-31T00:00:00"
+    values = Cells(date_format="%m.%d.%Y").typed("t", np.array(["02.01.1912", "02.13.1912"], "O"))
+    assert str(values[0]) == "1912-02-01T00:00:00"
+    with pytest.raises(ValueError, match=r"expected a date, got '31\.12\.1912'"):
+        cells.typed("t", np.array(["12/30/1912", "12/31/1912", "31.12.1912"], "O"), "dates")
+
+
+@pytest.mark.parametrize("option", ["columns", "drop", "words"])
+def test_names_of_columns_are_a_list(option):
+    with pytest.raises(TypeError, match=rf"expected {option}=\['age', 'sex'\], got 'age,sex'"):
+        from_table(passengers(), **{option: "age,sex"})
+
+
 def test_a_run_encodes_new_rows_as_its_own(tmp_path):
     splits = quietly(passengers())
     kept = Preprocessing.of(splits)
@@ -192,9 +210,7 @@ def test_words_of_many_kinds():
 def test_columns_that_say_nothing_are_left_out_with_a_warning():
     table = passengers() | {"empty": [None] * COUNT}
     table = {"cabin": [f"C{n}" if n % 3 else None for n in range(COUNT)]} | table
-    with pytest.warns(
-        UserWarning, match=r"table: column name, survived, empty is left out: .*drop="
-    ):
+    with pytest.warns(UserWarning, match=r"table: name, survived, empty left out: .*drop="):
         splits = from_table(table | {"survived": table["name"]} | {"y": [0, 1] * (COUNT // 2)})
     assert splits.info["features"][0] == "cabin=(missing)"
 
@@ -208,7 +224,11 @@ def test_columns_that_say_nothing_are_left_out_with_a_warning():
             "table: row 59, column fare: expected a number, got 'd",
         ),
         ({"fare": [1.0] * 59 + [np.inf]}, {}, "row 59, column fare: expected a number, got 'inf'"),
-        ({"booked": ["2024-01-01"] * 59 + ["soon"]}, {}, "expected a date, got 'soon'"),
+        (
+            {"booked": ["2024-01-01"] * 59 + ["soon"]},
+            {},
+            "expected a date, got 'soon'; .* date_format=%d",
+        ),
         ({"survived": [0, None] * 30}, {}, "row 1, column survived: the target is missing"),
         ({"fare": [1.0]}, {}, "table: expected columns of one length, got"),
         ({}, {"target": "dead"}, "table: there is no column 'dead'; the columns are name, age"),

@@ -28,6 +28,11 @@ TIME = checked(
     re.compile(r"\d+(:\d{2}){0,2}|\d+-\d+(:\d{2}){0,2}").fullmatch,
     "HH:MM:SS or D-HH:MM:SS",
 )
+ARRAY = checked(
+    str,
+    re.compile(r"\d+(-\d+(:\d+)?)?(,\d+(-\d+(:\d+)?)?)*(%[1-9]\d*)?").fullmatch,
+    "numbers and ranges, e.g. 1-8, 1,3,5 or 1-8%2",
+)
 NODES = checked(str, re.compile(r"[1-9]\d*(-[1-9]\d*)?").fullmatch, "1 or more, or MIN-MAX")
 
 
@@ -73,7 +78,7 @@ class Slurm(Command):
         option(
             "--notice SECONDS", "time to stop and save before the limit", 120, type=at_least_one
         ),
-        option("--array RANGE", "tasks, e.g. 1-8, or 1-8%%2 for two at a time", type=_word),
+        option("--array RANGE", "tasks, e.g. 1-8, or 1-8%%2 for two at a time", type=ARRAY),
         option("--job-name NAME", "name of the job (default: the script's)", type=_word),
         option("--mail-user ADDRESS", "whom to tell when the job ends or fails", type=_word),
         option("--partition NAME", "passed to sbatch", type=_word),
@@ -151,6 +156,11 @@ class Slurm(Command):
             return ["firstlight", "fit", *_checked_fit(rest[1:], args)]
         if program == "firstlight" and rest[:1] == ["sweep"]:
             _check_sweep(rest[1:])
+        elif not rest and " " in program and not shutil.which(program):
+            raise UsageError(
+                f"there is no program {program!r}; write the command without quotes around it: "
+                f"-- {program}"
+            )
         elif Path(program).name.startswith("python"):
             _check_script(rest)
         elif not (args.setup or args.container or shutil.which(program)):

@@ -144,6 +144,8 @@ def test_it_can_be_submitted(monkeypatch, capsys, tmp_path):
         (["--", "python", "nothing.py"], "nothing.py: No such file or directory"),
         (["--", "python", "-u", "wrong.py"], "wrong.py is no Python script"),
         (["--", "no-such-program"], "there is no program no-such-program"),
+        (["--", "python train.py --lr 1"], "without quotes around it: -- python train.py --lr 1"),
+        (["--array", "1-x", "--", "true"], "--array: expected numbers and ranges"),
         (["--array", "1-2", "--", "firstlight", "sweep", "no.yaml"], "no.yaml"),
         (["sweep", "wrong.py"], "wrong.py"),
         (["--gpus-per-node", "-1", "fit"], "--gpus-per-node: expected 0 or more"),
