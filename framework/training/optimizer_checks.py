@@ -32,6 +32,12 @@ def returned(owner: Module, candidate: object, precision: str) -> None:
                 f"{found}a model with steps_by_hand = True has its optimizers by name: return "
                 '{"all": optim.Adam(self.parameters(), lr=1e-3)}'
             )
+        if isinstance(candidate, (list, tuple)):
+            raise TypeError(
+                f"{found}give each optimizer a name, in a dict: return "
+                '{"body": optim.Muon(...), "rest": optim.AdamW(...)}; schedules are the callback '
+                "lr_schedule"
+            )
         raise TypeError(f"{found}end it with: return optim.Adam(self.parameters(), lr=1e-3)")
     if not candidate:
         raise ValueError(

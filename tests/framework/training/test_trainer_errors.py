@@ -108,6 +108,10 @@ def test_without_cupy_the_message_says_what_to_install(quiet):
             "Net.configure_optimizer returned NoneType; end it with: return optim.Adam",
         ),
         (
+            lambda line: changed(line, configure_optimizer=lambda self: ([], [])),
+            "Net.configure_optimizer returned tuple; give each optimizer a name, in a dict",
+        ),
+        (
             lambda line: changed(line, forward=fl.Module.forward),
             "Net.forward is missing; write: def forward",
         ),

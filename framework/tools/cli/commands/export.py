@@ -41,6 +41,12 @@ class Export(RunDataCommand):
         model._preprocessing = Preprocessing.of_run(folder)
         split = next(name for name in reversed(SPLITS) if getattr(splits, name) is not None)
         x = next(iter(splits.loader(split, training=False)))[0]
+        if isinstance(x, (dict, tuple)):
+            raise UsageError(
+                f"expected a model whose forward takes an array, got {type(model).__name__}, which "
+                f"takes a {type(x).__name__} of {len(x)}; give forward an argument for each, and "
+                "call model.to_onnx(path, (a, b)) in Python"
+            )
         file = Path(args.onnx or folder / "model.onnx")
         metadata = {"run": RunFolder(folder).label}
         if (folder / TOKENIZER).is_file():

@@ -81,6 +81,11 @@ class Look(RunDataCommand):
         else:
             loader = splits.loader(split, training=False)
             scores = trainer.predict(model, loader, checkpoint=path)
+            if isinstance(scores, (dict, tuple)):
+                raise UsageError(
+                    f"{type(model).__name__} has {len(scores)} outputs, and look draws classifiers "
+                    "and regressions with one; firstlight predict writes all of them to a file"
+                )
             if splits.classes is not None:
                 yield from self._classifier(args, model, data, scores, splits)
             else:

@@ -41,6 +41,8 @@ class Overflow(Kind):
         zero_or_one = np.shape(y) == z.shape and np.isin(y, (0, 1)).all()
         if not (evidence.has_class_scores or zero_or_one) or z.min() >= 0:
             return  # no logits
+        if not np.isfinite(evidence.view.loss()):
+            return  # a step that refuses float64, whatever the outputs are
         loss, rng = getattr(evidence.model, "loss", None), np.random.default_rng(5)
         for signs in (1.0, -1.0, rng.choice([-1.0, 1.0], np.shape(evidence.view.output))):
 

@@ -30,7 +30,34 @@ def detached_copy(module: Module) -> Module:
 
 def float64_copy(module: Module) -> Module:
     """Return a float64 copy of a module in training mode."""
-    return without_power_iterations(detached_copy(module).to(dtype="float64").train())
+    return without_power_iterations(cast_copy(module).train())
+
+
+def cast_copy(module: Module) -> Module:
+    """Return a float64 copy of a module, with float64 copies of modules that its functions hold."""
+    twin = detached_copy(module).to(dtype="float64")
+    for part in twin.modules():
+        for name, value in list(vars(part).items()):
+            if isinstance(value, types.FunctionType) and value.__closure__:
+                setattr(part, name, _of_float64(value))
+    return twin
+
+
+def _of_float64(function):
+    """Return a function such as ``lambda: teacher`` with float64 copies of the modules it holds."""
+
+    def copied(cell):
+        try:
+            held = cell.cell_contents
+        except ValueError:  # a name that is not assigned yet
+            return cell
+        if not isinstance(held, Module):
+            return cell
+        return types.CellType(detached_copy(held).to(dtype="float64"))
+
+    cells = tuple(map(copied, function.__closure__))
+    names = function.__name__, function.__defaults__
+    return types.FunctionType(function.__code__, function.__globals__, *names, cells)
 
 
 def disable_dropout(module: Module, *, any_p: bool = False) -> Module:

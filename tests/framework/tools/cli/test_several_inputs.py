@@ -53,3 +53,44 @@ def test_two_inputs_through_the_commands(cli, tmp_path):
     assert out.splitlines()[0] == "index,target,prediction,class,probability"
     assert cli("report", "--output", "page.html")[::2] == (0, "")
     assert cli("look")[::2] == (0, "")
+
+
+HEADS = """
+import numpy as np
+
+import firstlight as fl
+from firstlight import nn, optim
+
+
+def pairs() -> fl.DataSplits:
+    x = np.random.default_rng(0).normal(size=(2, 20, 3)).astype("float32")
+    return fl.DataSplits(*[(tuple(x), np.arange(20) % 2)] * 3, name="pairs")
+
+
+class Twins(fl.Module):
+    def __init__(self):
+        self.body, self.loss = nn.Linear(3, 2), nn.ContrastiveLoss()
+
+    def forward(self, x):
+        return self.body(x[0]), self.body(x[1])
+
+    def backward(self, dy):
+        db = self.body.backward(dy[1])
+        return self.body.backward(dy[0]), db
+
+    def configure_optimizer(self):
+        return optim.Adam(self.parameters())
+"""
+
+
+def test_several_outputs_have_no_picture_and_several_inputs_no_onnx_file(cli, tmp_path):
+    (tmp_path / "twins.py").write_text(HEADS)
+    words = ("--model", "twins:Twins", "--data", "twins:pairs", "--trainer.max_steps", 1)
+    assert cli("fit", *words)[0] == 0
+    code, _, err = cli("look")
+    assert code == 2
+    assert "Twins has 2 outputs, and look draws classifiers and regressions with one" in err
+    pytest.importorskip("onnx", reason="needs onnx")
+    code, _, err = cli("export")
+    assert code == 2
+    assert "got Twins, which takes a tuple of 2; give forward an argument for each" in err

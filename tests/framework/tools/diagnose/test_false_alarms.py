@@ -19,6 +19,20 @@ class Net(nets.Net):
         super().__init__(nn.Flatten(), *layers)
 
 
+class Student(Net):
+    """A network that learns from the scores of a teacher, which a function holds."""
+
+    def __init__(self, teacher):
+        super().__init__(nn.Linear(64, 10))
+        self.teacher = lambda: teacher
+
+    def training_step(self, batch):
+        x, y = batch
+        z, target = self(x), self.teacher()(x)
+        loss = self.loss(z, y) + ((z - target) ** 2).mean()
+        return fl.StepOutput(loss, self.loss.backward() + 2 * (z - target) / z.size)
+
+
 class Keeping(Net):
     """An optimizer from the start."""
 
@@ -44,6 +58,7 @@ def label_noise(x, y):
     return list(LabelNoise().judge(Samples(x, y)))
 
 
+TEACHER = Net(nn.Linear(64, 10)).eval()  # a global, of which no copy is made
 NORMAL = np.random.default_rng(1).standard_normal((2000, 60)).astype("float32")
 CODES = np.random.default_rng(2).integers(0, 200, 1500)  # of which some have few samples
 LABELS = {
@@ -98,6 +113,20 @@ def test_an_optimizer_made_with_the_model_is_left_alone():
     assert report.ok, str(report)
     (line,) = [line for line in report.checks if line.group == "training"]
     assert line.verdict == "skipped"
+
+
+def test_a_teacher_in_a_function_is_judged_in_float64():
+    teacher = Net(nn.Linear(64, 10)).eval()
+    report = check(Student(teacher), fl.datasets.load("digits"))
+    assert report.ok, str(report)
+    assert [line.verdict for line in report.checks if line.group == "loss"] == ["ok"]
+    assert teacher.body[-1].weight.data.dtype == "float32"
+
+
+def test_a_step_that_refuses_float64_is_no_overflow():
+    student = Student(None)
+    student.teacher = lambda: TEACHER
+    assert "overflow" not in kinds(check(student, fl.datasets.load("digits")))
 
 
 def test_an_activation_before_the_loss_needs_evidence():

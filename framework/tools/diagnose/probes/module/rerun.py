@@ -18,7 +18,7 @@ from firstlight.tools.diagnose.probes.arrays import (
     root_mean_square,
     standard_normal,
 )
-from firstlight.tools.diagnose.probes.module_state import ModuleState, detached_copy
+from firstlight.tools.diagnose.probes.module_state import ModuleState, cast_copy
 
 STEPS = (1e-6, 1e-7, 1e-5)  # tried in this order; a kink of forward rarely lies near all of them
 ROUNDING = 1e-14  # relative error of sums of products in float64
@@ -85,7 +85,7 @@ class Rerun:
         rng = np.random.default_rng(0)
         self.fresh: bool = fresh
         self.outermost: bool = outermost
-        self.module: Module = detached_copy(module).to(dtype="float64")
+        self.module: Module = cast_copy(module)
         without_power_iterations(self.module)
         extra = (prepare(self.module) if prepare else None) or {}
         self.trained: list[tuple[str, Parameter]] = [
