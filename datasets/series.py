@@ -1,5 +1,6 @@
 """series: windows of a table whose rows are in time order, and what follows each of them."""
 
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -198,6 +199,8 @@ def from_series(
     if time is not None:
         found, place = _sorted(found, time, place, name)
     typed = typed_columns({column: found[column] for column in inputs}, reader, place, like)
+    if time is None:
+        _warn_of_order(typed, name)
     t = None
     if target is not None and not future:
         about = Target(found[target], f"{name}, column {target}", partial(place, column=target))
@@ -236,6 +239,17 @@ def _sorted(columns, time, place, name):
     order = np.argsort(times, kind="stable")
     ordered = {column: cells[order] for column, cells in columns.items()}
     return ordered, lambda row, column: place(int(order[row]), column)
+
+
+def _warn_of_order(typed, name):
+    """Warn of dates that fall from row to row: windows would hold what comes after them."""
+    for column, values in typed.items():
+        if values.dtype.kind == "M" and (np.diff(values).astype("int64") < 0).any():
+            warnings.warn(
+                f"{name}: the rows are not in the order of the dates in column {column}, so that "
+                f"windows may hold what comes later; time={column} sorts by it",
+                stacklevel=4,
+            )
 
 
 def _windows(rows, t, window, horizon, stride, who):

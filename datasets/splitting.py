@@ -60,6 +60,8 @@ class Splitting:
             Sizes that leave nothing to train on; a fold that does not exist; groups in order.
         """
         folds, fold = self.folds, self.fold
+        if fold and not folds:
+            raise ValueError(f"{name}: fold={fold} needs folds, e.g. folds=5")
         if folds and not (2 <= folds < count and 0 <= fold < folds):
             raise ValueError(
                 f"{name}: expected 2 to {count - 1} folds of {count} samples, and a fold from 0 to "

@@ -66,6 +66,14 @@ def test_rows_are_sorted_by_time():
         from_series(mixed, time="sky")
 
 
+def test_rows_in_another_order_are_a_warning():
+    table = {"day": np.arange("2024-01", "2024-03", dtype="datetime64[D]")[::-1]}
+    table["y"] = np.arange(60.0)
+    with pytest.warns(UserWarning, match="not in the order of the dates in column day.*time=day"):
+        from_series(table, window=2)
+    from_series(table | {"day": table["day"][::-1]}, window=2)
+
+
 def test_folds_in_order_are_those_of_scikit_learn():
     pytest.importorskip("sklearn", reason="scikit-learn is the oracle")
     from sklearn.model_selection import TimeSeriesSplit

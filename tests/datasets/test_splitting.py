@@ -65,6 +65,7 @@ def test_samples_in_order():
     [
         (Splitting(folds=1), None, "data: expected 2 to 299 folds of 300 samples, and a fold from"),
         (Splitting(folds=5, fold=5), None, "got folds=5, fold=5"),
+        (Splitting(fold=1), None, "fold=1 needs folds, e.g. folds=5"),
         (Splitting(shuffle=False), GROUPS, "groups are split at random, so shuffle=False"),
         (Splitting(), GROUPS % 2, "2 groups do not fill train, validation and test data"),
         (Splitting(folds=4), GROUPS % 3, "3 groups do not fill train, validation and test data"),

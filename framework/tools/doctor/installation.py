@@ -2,9 +2,11 @@
 
 import importlib.metadata
 import json
+import os
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -27,6 +29,7 @@ def examine(place: Place) -> Iterator[Finding]:
     yield from _editable()
     yield from _other_checkout(place.here)
     yield from _shadowing(place.here)
+    yield from _python_path(place.here)
 
 
 def _editable():
@@ -132,22 +135,51 @@ def _other_checkout(here):
 def _shadowing(here):
     """Yield files in the working folder that hide modules."""
     found = 0
-    for path in sorted(here.iterdir()):
-        name = path.stem if path.suffix == ".py" else path.name
-        is_module = path.suffix == ".py" or (path / "__init__.py").is_file()
-        if not is_module or here.resolve().is_relative_to(Path(sys.prefix).resolve()):
-            continue
-        if name not in NEEDED and name not in sys.stdlib_module_names:
-            continue
+    for path, name in _modules(here):
         found += 1
         used = name in NEEDED or name in sys.modules
-        kind = "the package" if name in NEEDED else "Python's module"
         yield (fault if used else warning)(
             "working folder",
             "module-shadowed",
-            f"{path} hides {kind} {name}",
+            _hides(path, name),
             f"a script in this folder imports it instead, and so do all packages that need {name}",
             f"rename it, e.g. mv {path.name} my_{path.name}, and delete __pycache__",
         )
     if not found:
         yield ok("working folder", "no file hides a module")
+
+
+def _python_path(here):
+    """Yield files of no installed package, in folders of PYTHONPATH, that hide modules."""
+    folders = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    for folder in dict.fromkeys(Path(folder) for folder in folders if folder):
+        if not folder.is_dir() or folder.resolve() == here.resolve():
+            continue
+        rest = [path for path in sys.path if path and Path(path).resolve() != folder.resolve()]
+        for path, name in _modules(folder):
+            installed = any(folder.glob(f"{name}-*.*-info"))
+            if installed or PathFinder.find_spec(name, rest) is None:
+                continue
+            yield (fault if name in NEEDED else warning)(
+                "PYTHONPATH",
+                "module-shadowed",
+                _hides(path, name),
+                f"it is imported instead, by all packages that need {name}",
+                f"unset PYTHONPATH, or remove {folder} from it",
+            )
+
+
+def _modules(folder):
+    """Yield path and name of modules in a folder that are named as a needed or a standard one."""
+    if folder.resolve().is_relative_to(Path(sys.prefix).resolve()):
+        return
+    for path in sorted(folder.iterdir()):
+        name = path.stem if path.suffix == ".py" else path.name
+        is_module = path.suffix == ".py" or (path / "__init__.py").is_file()
+        if is_module and (name in NEEDED or name in sys.stdlib_module_names):
+            yield path, name
+
+
+def _hides(path, name):
+    kind = "the package" if name in NEEDED else "Python's module"
+    return f"{path} hides {kind} {name}"

@@ -62,6 +62,13 @@ def fake_folder(name):
     return seed
 
 
+def python_path(s):
+    fake_folder("yaml")(s)
+    (s.path / "others").mkdir()
+    (s.place.here / "yaml").rename(s.path / "others" / "yaml")
+    s.patch.setenv("PYTHONPATH", str(s.path / "others"))
+
+
 def site(*packages, **options):
     def seed(s):
         for name, *more in packages:
@@ -235,6 +242,7 @@ FAULTS = [  # group, seed, kind, state, words of the fact, words of the cure
     ("installation", shadow("numpy.py"), "module-shadowed", "fault", "numpy.py hides", "rename"),
     ("installation", shadow("random.py"), "module-shadowed", "fault", "Python's", "mv random.py"),
     ("installation", fake_folder("firstlight"), "module-shadowed", "fault", "hides", "rename"),
+    ("installation", python_path, "module-shadowed", "fault", "hides the package yaml", "unset"),
     ("installation", checkout, "other-checkout", "warning", "copy of", "pip install -e"),
     ("installation", stale("two = 'a.b'"), "editable-stale", "warning", "entry", "install -e"),
     ("installation", stale(None), "editable-gone", "fault", "any more", "pip install -e"),
