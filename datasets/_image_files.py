@@ -2,6 +2,7 @@
 
 import csv
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,9 +61,14 @@ def _of_classes(folder):
     """Yield ``(file, label)`` in a folder that has a folder for each class, or only files."""
     for file in _images(folder, deep=False):
         yield file, None
-    for child in _folders(folder):
-        for file in _images(child, deep=True):
-            yield file, child.name
+    found = {child: list(_images(child, deep=True)) for child in _folders(folder)}
+    for child, files in found.items():
+        if not files and any(found.values()):
+            warnings.warn(
+                f"images: folder {child} has no image that can be read, so it is no class",
+                stacklevel=4,
+            )
+        yield from ((file, child.name) for file in files)
 
 
 def _of_table(path) -> Iterator[tuple[str, str, str]]:

@@ -252,3 +252,9 @@ def test_tables_that_cannot_be(tmp_path, text, message):
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         load(f"images:{tmp_path / 't.csv'}")
+
+
+def test_a_folder_of_a_class_without_images_is_a_warning(folder):
+    (folder / "yellow").mkdir()
+    with pytest.warns(UserWarning, match="yellow has no image that can be read"):
+        assert load(f"images:{folder}", size=4).classes == ["blue", "green", "red"]
