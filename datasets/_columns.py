@@ -139,7 +139,7 @@ class Cells:
         comma = self.decimal == "." and re.fullmatch(r"[+-]?\d+,\d+", str(cell))
         cure = "; for decimal commas say decimal=','" if comma else ""
         if kind == "dates":
-            cure = "; for dates in another format say date_format, e.g. date_format=%d/%m/%Y"
+            cure = "; for another format say date_format=%d/%m/%Y (csv), or pass datetimes"
         return f"expected {noun}, got {str(cell)[:40]!r}{cure}"
 
 
