@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from two_optimizers import GAN, ActorCritic, HandActorCritic, episodes, points
-from two_outputs import OneOutput, TwoOutputs, batches
+from two_outputs import OneOutput, TwoOutputs, WeightedLoss, batches
 
 import firstlight as fl
 from firstlight.distributed.sharding import Shard, cut
@@ -110,6 +110,21 @@ class WrongWeight(Separate):
     weight = 0.75
 
 
+class Unweighted(WeightedLoss):
+    """A gradient without the weight that the loss has."""
+
+    def backward(self):
+        return {"kind": self.kind.backward(), "place": self.place.backward()}
+
+
+class WrongLoss(TwoOutputs):
+    """The default step, with that loss."""
+
+    def __init__(self):
+        super().__init__()
+        self.loss = Unweighted()
+
+
 @pytest.mark.parametrize(
     ("model", "data", "verdict", "found"),
     [
@@ -118,8 +133,9 @@ class WrongWeight(Separate):
         (Separate, episodes(), "ok", []),
         (WrongWeight, episodes(), "wrong", ["critic.weight, critic.bias is 1.5 times that of"]),
         (ActorCritic, episodes(), "note", []),  # the advantage is meant as a constant
-        (HandActorCritic, episodes(), "skipped", []),
-        (GAN, [points()], "skipped", []),
+        (WrongLoss, batches(), "wrong", ["a term of the loss is left out"]),
+        (HandActorCritic, episodes(), "unjudged", []),
+        (GAN, [points()], "unjudged", []),
     ],
 )
 def test_check_judges_them(model, data, verdict, found):
