@@ -132,7 +132,8 @@ def _check_loss(loss):
         raise TypeError(
             f"{who} cannot take sample weights, the third array of a batch (x, y, w): expected a "
             f"loss with reduction 'mean' or 'sum', got {reduction!r}; use a loss of firstlight.nn, "
-            "or write a training_step of your own"
+            "give yours the attribute reduction and, where it is 'none', return one loss for each "
+            "sample, or write a training_step of your own"
         )
     for method in ("metrics", "denominators"):
         if hasattr(loss, method) and not _takes_weights(getattr(type(loss), method)):
