@@ -186,8 +186,9 @@ def _limit(memory, seconds):
     if used:
         limits[resource.RLIMIT_AS] = used + memory
     for limit, value in limits.items():
+        hard = value + (limit == resource.RLIMIT_CPU)  # beyond the first, the signal tells why
         with contextlib.suppress(ValueError, OSError):  # a stricter one holds already
-            resource.setrlimit(limit, (value, value))
+            resource.setrlimit(limit, (value, hard))
 
 
 def _address_space():

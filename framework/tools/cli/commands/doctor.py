@@ -2,6 +2,7 @@
 
 import json
 
+from firstlight.support.printable import tell
 from firstlight.tools.cli.command import JSON, RUNS_DIR, Args, Command, Options
 from firstlight.tools.doctor import examine
 from firstlight.tools.doctor.page import show
@@ -25,7 +26,7 @@ class Doctor(Command):
         """Examine the environment, and print the findings."""
         found = examine(args.runs_dir)
         if args.json:
-            print(json.dumps(found.to_dict(), indent=1))
+            tell(json.dumps(found.to_dict(), indent=1))
         else:
             show(found)
         return int(not found.ok)

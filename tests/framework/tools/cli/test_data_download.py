@@ -152,9 +152,9 @@ def test_all_fetches_the_others_though_one_fails(cli, tmp_path, monkeypatch):
     code, out, err = cli("data", "download", "all", "--to", "home")
     assert code == 1
     assert list(files_in(tmp_path / "home").values()) == [b"Speak."]
-    assert "failed: fashion_mnist: train-images-idx3-ubyte.gz could not be downloaded to" in err
+    assert "failed: cifar10: cifar-10-binary.tar.gz could not be downloaded to" in err
     assert "\nkmnist: train-images-idx3-ubyte.gz could not be downloaded to" in err
-    assert "run: firstlight data download fashion_mnist kmnist mnist --to DIR\n" in err
+    assert "run: firstlight data download cifar10 cifar100 fashion_mnist kmnist mnist --to DIR\n" in err
 
 
 def failure(cli, *words):
