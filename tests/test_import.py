@@ -92,6 +92,7 @@ def test_numpy_is_imported_when_it_is_first_needed():
     assert told("import sys, firstlight; print('numpy' in sys.modules)") == ["False"]
 
 
+@pytest.mark.slow
 def test_short_names_can_be_imported_in_every_way():
     """As statements, which do not ask the package's ``__getattr__``; there is one module each."""
     lines = ["import importlib, firstlight"]

@@ -161,6 +161,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_every_package_can_be_the_first_to_be_imported():
     packages = {name for name, path in MODULES.items() if path.name == "__init__.py"}

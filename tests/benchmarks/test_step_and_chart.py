@@ -82,6 +82,7 @@ def chart(*arguments):
     )
 
 
+@pytest.mark.slow
 def test_the_chart_of_the_benchmarks_page_is_that_of_its_figures(tmp_path):
     figures = sorted((ROOT / "docs" / "benchmarks").glob("*.json"))
     done = chart(*figures, tmp_path / "chart.svg")

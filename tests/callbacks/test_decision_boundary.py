@@ -57,6 +57,7 @@ def test_watching_changes_no_bit(tmp_path):
         np.testing.assert_array_equal(value, watched.module.state_dict()[name])
 
 
+@pytest.mark.slow
 def test_tensorboard_shows_them(tmp_path):
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     watching = DecisionBoundary(resolution=5), Distributions(), TensorBoard(graph=False)
@@ -117,6 +118,7 @@ def test_distributions_are_the_quantiles_of_each_epoch(tmp_path):
     assert plots == {"weights.png", "outputs.png"}
 
 
+@pytest.mark.slow
 def test_a_resumed_training_continues_the_distributions(tmp_path):
     callbacks = "model_checkpoint", Distributions()
     trainer = train(*callbacks, runs_dir=tmp_path, epochs=2)

@@ -38,6 +38,7 @@ def drawn_later(monkeypatch, prepare=lambda: None):
     return trainer
 
 
+@pytest.mark.slow
 def test_another_process_draws_the_curves(monkeypatch):
     trainer = drawn_later(monkeypatch)
     assert len(background._started) == 1

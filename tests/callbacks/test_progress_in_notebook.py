@@ -116,6 +116,7 @@ def printed(outputs):
     return "".join(output.text for output in outputs if output.output_type == "stream")
 
 
+@pytest.mark.slow
 def test_a_training_leaves_one_table_and_its_ending(outputs):
     (table,) = tables(outputs[TRAINING])
     assert [word for word in text(table) if word in ("1/3", "2/3", "3/3")] == ["1/3", "2/3", "3/3"]

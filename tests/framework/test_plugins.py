@@ -318,6 +318,7 @@ def test_a_script_may_add_names_of_its_own():
         registry.add("mine", list)
 
 
+@pytest.mark.slow
 def test_a_kind_of_mistake_comes_by_its_hook_and_not_by_its_definition(site):
     page = Path(__file__).parents[2] / "docs" / "plugins.md"
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.S)

@@ -282,6 +282,7 @@ def test_flatten_gives_only_what_the_tab_can_show():
 # ------------------------------------------------------------------------------- a real server
 
 
+@pytest.mark.slow
 def test_a_tensorboard_server_shows_runs_curves_and_settings(fit, line_data, server):
     first = fit(TensorBoard(histograms=True), name="a", config={"width": 3, "depth": 1})
     second = fit(TensorBoard(), Raises(RuntimeError("boom")), error=RuntimeError, name="b")

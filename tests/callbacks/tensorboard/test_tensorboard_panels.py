@@ -62,6 +62,7 @@ def test_each_switch_writes_its_own_and_nothing_else(fit, switch):
     assert set(seconds) == {"curves", "collecting", switch}
 
 
+@pytest.mark.slow
 def test_labels_that_the_loss_ignores_are_left_out(fit, digits):
     ignored = 3
     (x, y), model = digits.val[np.arange(90)], mlp()
@@ -162,6 +163,7 @@ def test_a_vision_transformer_shows_where_its_heads_look(fit):
     assert {"attention/layers.0.self_attn", "attention/layers.1.self_attn"} <= set(images)
 
 
+@pytest.mark.slow
 def test_a_language_model_shows_where_its_heads_look_and_what_it_writes(fit):
     data = fl.datasets.load("text", block_size=16, batch_size=64)
     model = fl.models.GPT(data.tokenizer.vocab_size, 16, n_layer=1, n_head=2, n_embd=8)

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 
+import pytest
 from waiting import until
 
 from firstlight.runs import list_runs
@@ -45,6 +46,7 @@ def timeless(run):
     return [{n: v for n, v in r.items() if n not in timed} for r in read_records(run.path)]
 
 
+@pytest.mark.slow
 def test_killed_then_resumed_gives_the_curves_of_one_not_broken_off(tmp_path):
     process = start(tmp_path / "killed", EPOCH + 20)
     for line in process.stdout:

@@ -157,6 +157,7 @@ def test_a_training_is_resumed_on_another_number_of_ranks(
         assert found == pytest.approx(expected, abs=1e-10)
 
 
+@pytest.mark.slow
 def test_only_the_first_rank_writes_and_shows(mpirun, tmp_path):
     runs = tmp_path / "runs"
     out = mpirun(3, "training.py", runs, 20)

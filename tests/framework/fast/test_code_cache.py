@@ -44,6 +44,7 @@ def code_files(cache):
     return sorted(cache.glob("compiled/numba-*/*.code"))
 
 
+@pytest.mark.slow
 def test_code_is_kept_and_used_again(cache):
     run(cache)
     files = code_files(cache)
@@ -70,6 +71,7 @@ def test_damaged_code_is_compiled_again(cache, damage):
     assert "checksum" not in run(cache)
 
 
+@pytest.mark.slow
 def test_without_a_folder_nothing_is_kept(cache):
     cache.write_text("a file where the folder would be")
     assert "compiled code is not kept in" in run(cache)
@@ -87,6 +89,7 @@ def test_a_folder_that_is_read_only_is_read(cache):
         folder.chmod(0o700)
 
 
+@pytest.mark.slow
 def test_another_numba_has_another_folder(cache):
     run(cache)
     other = f"import numba\nnumba.__version__ = '0.0.1'\n{GELU}"
@@ -96,6 +99,7 @@ def test_another_numba_has_another_folder(cache):
     assert folders[0].startswith("numba-0.0.1-cpython-")
 
 
+@pytest.mark.slow
 def test_another_source_has_another_folder(cache):
     code = "from pathlib import Path\nread = Path.read_bytes\n"
     code += "Path.read_bytes = lambda p: read(p) + b'#' * (p.suffix == '.py')\n" + GELU
@@ -104,6 +108,7 @@ def test_another_source_has_another_folder(cache):
     assert len([*(cache / "compiled").iterdir()]) == 2
 
 
+@pytest.mark.slow
 def test_two_processes_compile_at_once(cache):
     both = [start(cache), start(cache)]
     for process in both:
@@ -114,6 +119,7 @@ def test_two_processes_compile_at_once(cache):
     assert {path.suffix for path in folder.iterdir()} == {".code"}
 
 
+@pytest.mark.slow
 def test_folders_that_no_one_uses_are_deleted(cache):
     run(cache)
     old, young = (cache / "compiled" / f"numba-0.{n}-x" for n in (1, 2))

@@ -41,6 +41,7 @@ def test_the_network_of_the_quick_start_does_not_import_numba():
     assert accuracy > 0.8
 
 
+@pytest.mark.slow
 def test_a_larger_network_does():
     pytest.importorskip("numba", reason="needs numba")
     used, accuracy, _ = trained(LARGE)

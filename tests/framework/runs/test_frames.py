@@ -58,6 +58,7 @@ def test_a_row_for_each_record(kind, library):
     assert frame["val_loss"][1] != frame["val_loss"][1]
 
 
+@pytest.mark.slow
 def test_it_is_the_library_that_the_program_has_imported(library):
     code = (
         f"import {library}; from firstlight.runs.history import History; "

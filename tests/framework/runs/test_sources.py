@@ -4,6 +4,8 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
 import firstlight as fl
 from firstlight.runs import sources
 
@@ -34,6 +36,7 @@ class Net(fl.Module):
 """
 
 
+@pytest.mark.slow
 def test_a_module_beside_the_scripts_folder_is_kept(tmp_path):
     folder = tmp_path / "scripts"
     folder.mkdir()

@@ -133,6 +133,7 @@ def test_the_bar_of_a_terminal_is_not_in_the_log():
     assert lines[-1].startswith("finished after 3 epochs")
 
 
+@pytest.mark.slow
 def test_the_log_of_a_training_in_a_notebook(tmp_path):
     nbclient = pytest.importorskip("nbclient", reason="needs nbclient and ipykernel")
     nbformat = pytest.importorskip("nbformat")

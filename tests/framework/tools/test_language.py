@@ -45,6 +45,7 @@ def written(figure):
     return {t for t in texts if re.search("[a-z]{2}", t) and "math" not in t and t != "val_loss"}
 
 
+@pytest.mark.slow
 def test_german_figures_have_no_english_words():
     english = [written(figure) for figure in made()]
     with speaking("de"):

@@ -73,6 +73,7 @@ def say(capsys):
     return run
 
 
+@pytest.mark.slow
 def test_settings_are_in_the_layout_of_the_command_line(project):
     folder, arrays, splits = project
     model = {"name": "nets.mlp:Net", "hidden": [6, 4], "activation": "firstlight.nn.relu:ReLU"}
@@ -127,6 +128,7 @@ def test_loaded_weights_compute_the_bytes_of_the_training(here, number):
     assert "nets.mlp" not in sys.modules
 
 
+@pytest.mark.slow
 def test_commands_work_from_the_run_folder_alone(here, say, tmp_path):
     run = here[1]
     for words in (
@@ -260,6 +262,7 @@ def test_a_damaged_entry_is_a_sentence(file, value, loadable, tmp_path):
                 load(run, trust=True)
 
 
+@pytest.mark.slow
 def test_missing_files_are_named(loadable, tmp_path):
     run = tmp_path / "runs" / "x" / loadable.name
     shutil.copytree(loadable, run)
@@ -323,6 +326,7 @@ def test_other_samples_than_those_of_the_training_are_refused(tmp_path, say):
     assert fl.load(run.path) is not None
 
 
+@pytest.mark.slow
 def test_every_way_to_call_fit(tmp_path, say, monkeypatch):
     write(tmp_path, {"many.py": MANY})
     execute(tmp_path, "one", "two", main="many.py")
@@ -349,6 +353,7 @@ def test_every_way_to_call_fit(tmp_path, say, monkeypatch):
     assert "noise" not in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", ["digits_module.py", "digits_picture.py"])
 def test_runs_of_the_examples(script, tmp_path, say):
     shutil.copy(EXAMPLES / script, tmp_path / script)

@@ -194,6 +194,7 @@ def test_loading_a_run_of_several_seeds_trains_none_again(execute, tmp_path):
     assert len(list_runs(tmp_path / "runs")) == 3
 
 
+@pytest.mark.slow
 def test_unusual_ways_to_pass_data(execute, tmp_path):
     execute("train.py", WAYS)
     (tmp_path / "train.py").unlink()
@@ -259,6 +260,7 @@ def test_scripts_of_other_encodings_are_kept(execute, tmp_path, encoding):
     compile(copy.encode(), "train.py", "exec")
 
 
+@pytest.mark.slow
 def test_a_model_of_another_runs_source_is_named(execute):
     execute("first.py", FIRST)
     run = execute("again.py", AGAIN)
@@ -268,6 +270,7 @@ def test_a_model_of_another_runs_source_is_named(execute):
     assert len(fl.load_data(run.path).train) == 8
 
 
+@pytest.mark.slow
 def test_a_model_of_another_runs_module_is_named(execute, tmp_path):
     (tmp_path / "pkg.py").write_text(NET)
     execute("first.py", FIRST.replace(NET, "import firstlight as fl\nfrom pkg import Net\n"))

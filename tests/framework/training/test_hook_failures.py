@@ -159,6 +159,7 @@ class Metrics(TinyNet):
         return output
 
 
+@pytest.mark.slow
 @pytest.mark.curves
 def test_plots_of_any_metrics_name():
     names = ["$", "a$b$", r"$\frac$", "$$", "time", "lr", "_", "100 %", "\n"]

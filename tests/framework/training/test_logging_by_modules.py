@@ -348,6 +348,7 @@ def test_a_copy_made_in_a_training_has_no_trainer():
     assert not any(isinstance(v, Trainer) for part in module.modules() for v in vars(part).values())
 
 
+@pytest.mark.slow
 def test_a_trainer_is_freed_after_its_run():
     training = fit(made(Logging))
     gone = weakref.ref(training)

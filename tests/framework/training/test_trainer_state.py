@@ -4,6 +4,8 @@ import ast
 from dataclasses import fields
 from pathlib import Path
 
+import pytest
+
 from firstlight.training.progress import Progress
 
 ROOT = Path(__file__).parents[3]
@@ -35,6 +37,7 @@ def test_a_trainer_has_at_most_20_attributes():
     assert len(trainer_attributes()) <= 20
 
 
+@pytest.mark.slow
 def test_nobody_else_assigns_an_attribute_of_a_trainer():
     found = [
         f"{path.relative_to(ROOT)}: {owner}.{name}"
@@ -46,6 +49,7 @@ def test_nobody_else_assigns_an_attribute_of_a_trainer():
     assert found == []
 
 
+@pytest.mark.slow
 def test_the_loop_alone_writes_progress():
     names = {field.name for field in fields(Progress)}
     found = [

@@ -40,6 +40,7 @@ def test_methods_are_shown_beside_the_network(cli, here):
     assert [row.name for row in kept.rows] == ["majority", "knn", "logistic", "forest", "network"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default:.*is left out")
 def test_a_run_that_cannot_be_written_shows_its_table(cli, here):
     (here / "baselines.json").mkdir()

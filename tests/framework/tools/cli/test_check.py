@@ -118,6 +118,7 @@ def test_explain_writes_a_page(cli, refused, script, tmp_path):
     assert "expected 1 or more, got 0" in refused("explain", "--samples", "0")
 
 
+@pytest.mark.slow
 def test_a_run_is_examined_with_its_own_model_and_weights(cli, refused):
     fit = ("fit", "--trainer.max_epochs", "8", "--name", "one", "--model.hidden", "7")
     assert cli(*fit)[0] == 0

@@ -223,6 +223,7 @@ def test_runs_of_registered_names_leave_no_record(cli, tmp_path):
     assert not (tmp_path / ".state").exists()
 
 
+@pytest.mark.slow
 def test_modules_in_the_present_folder_take_the_place_of_no_package(cli, tmp_path):
     """The processes of a sweep are started by python -m, which looks there first."""
     for name in ("numpy", "yaml"):

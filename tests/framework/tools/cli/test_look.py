@@ -9,6 +9,7 @@ def is_png(path):
     return path.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_look_draws_into_the_runs_folder(cli, trained):
     folder, _ = trained
     code, out, err = cli("look", "--runs-dir", folder / "runs")
@@ -22,6 +23,7 @@ def test_look_draws_into_the_runs_folder(cli, trained):
     assert sorted(out.splitlines()) == sorted(str(path.resolve()) for path in drawn)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("default:.*are split otherwise")
 def test_look_at_other_samples_in_another_folder(cli, refused, trained, tmp_path):
     folder, _ = trained
@@ -78,6 +80,7 @@ def test_look_writes_numbers_and_the_landscape(cli, refused, trained, tmp_path, 
     assert (tmp_path / "saliency.csv").read_text().startswith("picture,row,column,|gradient| / its")
 
 
+@pytest.mark.slow
 def test_without_images_there_are_the_figures_of_classes(cli, mine, tmp_path):
     assert (
         cli("fit", "--model", "mine:Net", "--data", "mine:blobs", "--trainer.max_epochs", 1)[0] == 0

@@ -8,6 +8,7 @@ def runs(trained):
     return trained[0] / "runs"
 
 
+@pytest.mark.slow
 def test_a_report_goes_into_the_runs_folder(cli, runs):
     code, out, err = cli("report", "--runs-dir", runs)
     assert (code, err) == (0, "")

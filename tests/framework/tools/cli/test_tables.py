@@ -20,6 +20,7 @@ def fruit(cli, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_splits_smaller_than_a_batch(cli, fruit):
     for split, samples in (("test", 15), ("val", 15), ("train", 120)):
         code, out, err = cli("predict", "--split", split)

@@ -1,6 +1,7 @@
 """Causes of wrong solutions that no known mistake explains."""
 
 import numpy as np
+import pytest
 
 from firstlight.tools.course.cut import solution_text
 from firstlight.tools.course.differences import Difference, describe
@@ -18,6 +19,7 @@ def judged(name, right, wrong):
     return judge_outcome(computed(task, text, 3), text, task, 3)
 
 
+@pytest.mark.slow
 def test_a_wrong_output_is_told_rather_than_the_error_that_follows():
     result = judged("max_pooling", "        return y\n", "        y\n")
     assert result.causes[0].what == "y: is None; is a return missing?"
@@ -40,6 +42,7 @@ def test_an_error_in_a_wrong_blank_is_not_blamed_on_its_caller():
     assert result.parts["cosine"] == "unknown"
 
 
+@pytest.mark.slow
 def test_a_backward_that_may_be_right_points_at_its_wrong_forward():
     result = judged("layernorm", "x_hat = (x - mean) * r", "x_hat = (x - 3 * mean) * r")
     forward, backward = result.causes
@@ -58,6 +61,7 @@ def test_a_mask_of_infinities_is_told_without_a_warning():
     assert told == "4 of 4 entries are wrong, the first at [0, 0]: 1, expected 0"
 
 
+@pytest.mark.slow
 def test_a_mistake_is_told_where_it_is_though_only_a_later_blank_proves_it():
     right = "            self.track(mean, var, n)\n"
     wrong = "            var *= n / (n - 1)\n            self.track(mean, var * (n - 1) / n, n)\n"

@@ -143,6 +143,7 @@ def test_similar_solutions_are_reported(entries):
     assert "Similar solutions" in page
 
 
+@pytest.mark.slow
 def test_an_interrupted_grading_begins_no_further_exercise(tmp_path, monkeypatch):
     for number in range(30):
         new_project(f"group{number:02}", tmp_path, solutions=True)

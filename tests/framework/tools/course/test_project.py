@@ -99,6 +99,7 @@ def test_a_script_may_judge_without_a_guard(tmp_path):
     assert done.stdout == "right\n", done.stderr
 
 
+@pytest.mark.slow
 def test_table_of_all_exercises(project, capsys):
     assert main(["course", "check", "--language", "de"]) == 0
     assert "noch leer" in capsys.readouterr().out

@@ -161,6 +161,7 @@ def test_a_statement_with_another_effect_is_executed_again(name, tmp_path):
     assert reads() == len(RUNS)
 
 
+@pytest.mark.slow
 def test_what_depends_on_the_training_is_executed_again(tmp_path):
     data, after = "x = np.ones((40, 3))", "y = read() @ w"
     path = write(tmp_path, SCRIPT.format(data=data, after=after))

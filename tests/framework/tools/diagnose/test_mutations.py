@@ -32,6 +32,7 @@ def found_lines(cases, rng):
     return found
 
 
+@pytest.mark.slow
 def test_the_lines_of_some_mutants_are_found():
     cases = [case for case in CASES if type(case.make()).__name__ in SOME]
     found = found_lines(cases, random.Random(0))

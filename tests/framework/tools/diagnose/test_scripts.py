@@ -127,6 +127,7 @@ def test_micro_batches_before_an_update_are_no_forgotten_zero_grad(write):
     assert loop_findings(training) == []
 
 
+@pytest.mark.slow
 def test_a_loop_by_hand_gives_its_own_samples_loss_and_optimizer(write):
     ((training,), _) = trainings(write(LOOP.replace("lr=1e-3", "lr=5.0")))
     x, y = training.data
@@ -162,6 +163,7 @@ def test_two_modules_of_one_loop_are_both_found(write):
     assert [isinstance(one.data, tuple) for one in found] == [False, True]
 
 
+@pytest.mark.slow
 def test_every_fit_is_checked_and_nothing_is_written(write, cli, tmp_path):
     path = write(TWO)
     code, out, _ = cli("check", path, "--", "--epochs", "3")

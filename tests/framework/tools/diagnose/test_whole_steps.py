@@ -65,6 +65,7 @@ def test_right_lists(changed, tmp_path):
     assert not ask(found)
 
 
+@pytest.mark.slow
 def test_a_list_with_a_wrong_gradient_is_named_with_its_line(tmp_path):
     found = judged(tmp_path, NET.replace("(1 - h * h)", "(1 - h)"))
     assert [one.name for one in found.wrong] == ["net.w1"]
@@ -73,6 +74,7 @@ def test_a_list_with_a_wrong_gradient_is_named_with_its_line(tmp_path):
     assert "net.w1" in finding.message
 
 
+@pytest.mark.slow
 def test_steps_of_another_rule_are_not_judged(tmp_path):
     signs = NET.replace(STEP, "self.w1[i][j] -= lr * math.copysign(1, self.dw1[i][j])")
     signs = signs.replace("lr * self.dw2[i]", "lr * math.copysign(1, self.dw2[i])")

@@ -23,6 +23,7 @@ def reported(runs, tmp_path):
     return write
 
 
+@pytest.mark.slow
 def test_no_section_is_lost(reported):
     page = reported("## References\n\nRead one.\n\n## Filters of the first layer\n\nLook.\n")
     assert "Read one." in page

@@ -82,6 +82,7 @@ def compared(report, tmp_path_factory):
     return report(tmp_path_factory.mktemp("html") / "all.html", compared=range(4))
 
 
+@pytest.mark.slow
 def test_it_is_well_formed_and_its_pictures_have_a_text(single):
     page = Page(single)
     assert len(page.ids) == len(set(page.ids))
@@ -193,6 +194,7 @@ def test_baselines_have_a_table_of_their_own(by_script, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_baselines_are_rows_of_a_comparison(runs, tmp_path):
     copies = [RunFolder(shutil.copytree(run.path, tmp_path / run.id)) for run in runs]
     metrics = compare(copies)["metrics"]

@@ -117,6 +117,7 @@ url: https://example.org/demo
 """
 
 
+@pytest.mark.slow
 def test_formulas_citations_footnotes_pictures_and_authors(poster, tmp_path):
     Image.new("RGB", (60, 20), "teal").save(tmp_path / "teal.png")
     entry = "@article{adam, author={Kingma, D. P.}, title={Adam}, journal={ICLR}, year={2015}}"

@@ -54,6 +54,7 @@ def done(tmp_path_factory):
     return folder / "runs" / "s", out
 
 
+@pytest.mark.slow
 def test_every_trial_is_an_ordinary_run(done):
     folder, out = done
     runs = list_runs(folder.parent)
@@ -101,6 +102,7 @@ def test_the_best_settings_give_the_best_result_again(done, tmp_path, monkeypatc
     assert run.best["val_loss"]["value"] == pytest.approx(best, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_done_only_tells_its_results(done, monkeypatch, capsys):
     folder, out = done
     monkeypatch.chdir(folder.parents[1])
@@ -223,6 +225,7 @@ def test_a_process_that_ends_before_it_has_read_its_trial_has_failed(tmp_path, m
     assert "still running" not in out
 
 
+@pytest.mark.slow
 def test_a_misspelled_metric_is_told_at_once_or_after_the_first_trial(tmp_path):
     text = SWEEP.replace("val_loss", "val_los")
     process = sweep("s.yaml", cwd=tmp_path, text=text)

@@ -63,6 +63,7 @@ sys.stdin.read()  # a process that ends gives its trials up
 """
 
 
+@pytest.mark.slow
 def test_of_several_processes_one_gets_a_trial(trials):
     names = list("abcd")
     every = [
