@@ -124,7 +124,7 @@ def test_pip_installs_it(tmp_path):
 def test_a_built_firstlight_brings_the_template(tmp_path):
     source = tmp_path / "source"
     source.mkdir()
-    for name in ("framework", "models", "callbacks", "datasets", "examples"):
+    for name in ("framework", "models", "callbacks", "datasets", "examples", "docs/starters"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "LICENSE"):
         shutil.copy(ROOT / name, source / name)

@@ -255,7 +255,8 @@ def test_bad_settings_are_errors_at_once():
 @pytest.mark.filterwarnings("ignore:Throughput. callback TensorBoard takes")
 @pytest.mark.slow
 def test_a_tensorboard_server_shows_all_of_it(fit, server):
-    trainer = fit(mlp(), **dict.fromkeys(SWITCHES, True), others=[Throughput(), LayerMonitor()])
+    others = [Throughput(), LayerMonitor(every_n_steps=10)]
+    trainer = fit(mlp(), **dict.fromkeys(SWITCHES, True), others=others)
     fit(fl.models.CNN((8, 8, 1), 10, channels=(4,)), histograms=True)
     ask = server("runs")
     name = f"{trainer.run.name}/{trainer.run.id}"

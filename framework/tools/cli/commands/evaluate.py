@@ -20,6 +20,11 @@ class Test(RunDataCommand):
     def run(self, options: Args) -> int:
         """Evaluate and print a small table."""
         folder, model, splits, trainer, path = self.rebuild(options)
+        if getattr(splits, self.split) is None:
+            raise UsageError(
+                f"{folder.parent.name}/{folder.name}: {splits.name} has no {self.kind} data, only "
+                f"{', '.join(splits.parts)}; give others with --data"
+            )
         if splits.info.get("target", "") is None:
             raise UsageError(
                 f"{splits.name} has no targets to compare with; use firstlight predict"

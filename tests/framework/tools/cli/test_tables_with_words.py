@@ -32,7 +32,7 @@ def test_one_command_trains_and_tests_and_other_rows_are_predicted(cli, tmp_path
     words = ("fit", "--data", "ship.csv", "--data.words", "class", "--trainer.max_epochs", 12)
     code, out, err = cli(*words, "--model.lr", 0.01)
     assert code == 0
-    assert "warning: ship: column name is left out" in err
+    assert "warning: ship: name left out" in err
     assert "inputs: 7 columns as 18 features, gaps filled in age, cabin, port" in out
     code, out, err = cli("test")
     assert (code, err) == (0, "")  # the run's own rows warn of nothing
