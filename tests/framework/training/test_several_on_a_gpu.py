@@ -8,7 +8,7 @@ from two_outputs import OneOutput, TwoOutputs, batches
 import firstlight as fl
 from firstlight.support.backend import to_host
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.forms, pytest.mark.gpu]
 
 
 class Captured(ActorCritic):
