@@ -9,7 +9,7 @@ STEPS = 100  # of the diffusion, from a digit to noise
 KEPT = np.cumprod(1 - np.linspace(1e-3, 0.1, STEPS))  # ᾱ_t: share of the digit left at step t
 
 
-# --- data: a batch is (x_t, ε, t), drawn anew each epoch --------------------------------------
+# --- data: a batch is (x_t, ε, t), drawn again each epoch -------------------------------------
 
 
 def diffuse(batch, rng):
@@ -34,7 +34,7 @@ def load():
 
 
 class Block(fl.Module):
-    """h + W₂ SiLU(W₁ LayerNorm(h) + W_t e): a residual block that is told the step t by e."""
+    """h + W₂ SiLU(W₁ LayerNorm(h) + W_t e): a residual block with the step t as input e."""
 
     def __init__(self, width):
         self.norm, self.first = nn.LayerNorm(width), nn.Linear(width, width)

@@ -39,11 +39,11 @@ def scenes(count, rng, shapes=2):
 
 
 def load(count=320):
-    """Return scenes: those of the training are drawn anew for each batch."""
+    """Return scenes: each training batch gets new ones."""
     train, val, test = (scenes(n, np.random.default_rng(n)) for n in (count, 80, 160))
     settings = {"classes": CLASSES, "batch_size": 16, "name": "shapes"}
-    anew = lambda batch, rng: scenes(len(batch[0]), rng)  # noqa: E731
-    return fl.DataSplits(train, val, test, augment=anew, **settings)
+    fresh = lambda batch, rng: scenes(len(batch[0]), rng)  # noqa: E731
+    return fl.DataSplits(train, val, test, augment=fresh, **settings)
 
 
 # --- the network ------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import numpy as np
 import firstlight as fl
 from firstlight import figures, nn, optim
 
-# --- data: a batch is (x, ε), the noise drawn anew each epoch ----------------------------------
+# --- data: a batch is (x, ε), the noise drawn again each epoch ---------------------------------
 
 
 def load(latent):

@@ -182,7 +182,7 @@ def _tune(peer):
     for name, value in (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
         if hasattr(socket, name):
             peer.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):  # of data that nobody acknowledges
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # until unacknowledged data close the connection
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 60_000)
 
 

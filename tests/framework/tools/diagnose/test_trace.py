@@ -152,3 +152,18 @@ def test_a_long_epoch_is_shortened(tmp_path):
     found = trace(path)
     assert found.shortened
     assert len(found.of(events.Update)) < 30
+
+
+def test_a_script_gets_the_metrics_that_it_asked_for(tmp_path):
+    path = tmp_path / "train.py"
+    path.write_text(
+        "import firstlight as fl\n"
+        "data = fl.datasets.load('polynomial')\n"
+        "trainer = fl.Trainer(metrics=['rmse'])\n"
+        "net = fl.models.Polynomial(3)\n"
+        "trainer.fit(net, data)\n"
+        "found = trainer.test(net, data)['test_rmse']\n"
+    )
+    found = trace(path)
+    assert (found.ended, found.error) == ("", None)
+    assert found.names["found"] > 0

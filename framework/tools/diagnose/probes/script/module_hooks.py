@@ -12,6 +12,7 @@ from firstlight.data.splits import DataSplits
 from firstlight.module import Module
 from firstlight.optim import Optimizer
 from firstlight.parameter import Parameter
+from firstlight.plugins import registry
 from firstlight.support.state import entries
 from firstlight.tools.diagnose.probes.module_state import detached_copy
 from firstlight.tools.diagnose.probes.recorded_calls import copied
@@ -187,7 +188,7 @@ class _Hooks:
         return init
 
     def fit(self, original: Method) -> Method:
-        """Return a `Trainer.fit` that is recorded, and makes a single step without callbacks."""
+        """Return a `Trainer.fit` that is recorded, and makes a single step, with metrics alone."""
 
         def one_step(trainer, module, data=None, val_data=None, **_):
             splits, given = data, (data, val_data)
@@ -196,7 +197,10 @@ class _Hooks:
             fresh = detached_copy(module) if isinstance(module, Module) else module
             self.recorder.add(Fit(module=fresh, original=module, data=splits, given=given))
             where = {"device": trainer.device, "precision": trainer.precision}
-            Trainer.__init__(trainer, **where, fast_dev_run=True)
+            computed = [
+                c for c in trainer.callbacks if isinstance(c, registry("callback").get("metrics"))
+            ]
+            Trainer.__init__(trainer, **where, fast_dev_run=True, callbacks=computed)
             with self.recorder.paused():
                 return original(trainer, module, data, val_data)
 
