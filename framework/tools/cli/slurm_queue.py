@@ -118,5 +118,7 @@ def _told(*command):
     except subprocess.TimeoutExpired as error:
         raise RuntimeError(f"{command[0]}: no answer within {PATIENCE} s; try again") from error
     if done.returncode:
-        raise RuntimeError(f"{command[0]}: {_text(done.stderr)}")
+        reason = (_text(done.stderr).splitlines() or [f"exit code {done.returncode}"])[-1]
+        reason = reason.removeprefix(f"{command[0]}: ")
+        raise RuntimeError(f"{command[0]}: {reason}; try scontrol ping, which asks the controller")
     return done.stdout
